@@ -1,0 +1,265 @@
+"""The plan: everything a Brian2 network needs, as text and numbers.
+
+A plan is what is left when no question about the model is open: final equations, values, seeds and
+wiring of every object. ``script`` prints it, ``builder`` builds it; neither decides anything. All names
+in it are final Brian2 names. Code and equations are Brian2's own language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from brainsim.errors import Mark
+from brainsim.units import Quantity
+
+
+@dataclass(frozen=True)
+class Line:
+    """One equation, with the place in the YAML it came from."""
+
+    text: str
+    mark: Mark | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A parameter that lives on an object as a ``(shared, constant)`` variable.
+
+    Its declaration is already among the object's equations; builder and script set the value.
+    """
+
+    name: str
+    value: Quantity
+
+
+@dataclass(frozen=True)
+class Initial:
+    """Initial values of one variable, drawn once in numpy from the stream named ``stream``.
+
+    ``expression`` is Brian2 syntax in which every parameter is already a literal such as ``(-70*mV)``;
+    the names left are ``i`` and ``N`` (groups), ``i``, ``j``, ``N_pre``, ``N_post`` (synapses), ``rand()``,
+    ``randn()`` and variables initialised earlier on the same object. ``file`` instead points at saved values.
+    """
+
+    variable: str
+    expression: str
+    dims: tuple[float, ...]  # the seven SI exponents the variable expects
+    stream: str
+    integer: bool = False
+    array: Any = field(default=None, compare=False)  # values taken from an earlier run instead
+    mark: Mark | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A named event of a group (``spike`` is the threshold itself) and the code it runs on its cells."""
+
+    name: str
+    condition: str
+    when: str = "thresholds"
+    order: int = 0
+    code: str = ""
+    code_when: str = "resets"
+    code_order: int = 0
+    mark: Mark | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Regular:
+    """Code that runs on all members at fixed times (Brian2's ``run_regularly``)."""
+
+    name: str
+    code: str
+    period: float  # seconds
+    when: str = "start"
+    order: int = 0
+    mark: Mark | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Link:
+    """Brian2's linked variable: ``variable`` of this group shows ``source_variable`` of another."""
+
+    variable: str
+    source: str
+    source_variable: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """A population: becomes one NeuronGroup."""
+
+    name: str  # Brian2 name, e.g. cortex_exc
+    path: str  # path in the model, e.g. cortex.exc
+    size: int
+    equations: tuple[Line, ...]
+    threshold: str = ""
+    reset: str = ""
+    refractory: str = ""
+    method: str = ""
+    events: tuple[Event, ...] = ()
+    regular: tuple[Regular, ...] = ()
+    constants: tuple[Constant, ...] = ()
+    initial: tuple[Initial, ...] = ()
+    links: tuple[Link, ...] = ()
+    cell: str = ""  # name of the neuron part, for comments
+    about: str = ""
+    mark: Mark | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Pathway:
+    """What runs on the synapses when an event arrives from one side."""
+
+    name: str  # pre, pre_candidate, post, post_blame, ...
+    side: str  # pre | post
+    event: str  # spike or a named event of the group on that side
+    code: str
+    when: str = "synapses"
+    order: int | None = None  # None: Brian2's own (-1 for pre, 1 for post)
+    delay: float | None = None  # seconds, the same for all synapses
+    delays: Initial | None = None  # or one drawn per synapse
+    mark: Mark | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Which pairs are connected: drawn once in numpy (``connect.pairs``) from the stream ``stream``.
+
+    ``rule`` is one of ``all``, ``one_to_one``, ``p``, ``in_degree``, ``out_degree``, ``distance``, ``matrix``;
+    ``options`` holds plain numbers and arrays only.
+    """
+
+    rule: str
+    stream: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    autapses: bool = False
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A population or a contiguous piece of one."""
+
+    group: str  # Brian2 name of the group
+    start: int
+    stop: int
+
+    @property
+    def size(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A projection (or one synapse of it): becomes one Synapses object."""
+
+    name: str  # Brian2 name, e.g. cortex_to_d1
+    path: str  # path in the model
+    source: Slice
+    target: Slice
+    wiring: Wiring
+    equations: tuple[Line, ...] = ()
+    pathways: tuple[Pathway, ...] = ()
+    regular: tuple[Regular, ...] = ()
+    constants: tuple[Constant, ...] = ()
+    initial: tuple[Initial, ...] = ()
+    method: str = ""
+    plastic: bool = False  # a rule changes it: its weights are saved before and after
+    parts: tuple[str, ...] = ()  # names of synapse and rule, for comments
+    about: str = ""
+    mark: Mark | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A field of the data as a Brian2 function ``name(sample, i)``; see ``functions.sample_table``.
+
+    For uint8 images the value is byte/255; for labels ``one_hot`` makes it 1 for the class of the sample.
+    """
+
+    name: str
+    field: str  # image | label
+    one_hot: bool = False
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is recorded: spikes (or another event) of a group, or variables of a group or connection."""
+
+    name: str  # Brian2 name of the monitor
+    kind: str  # spikes | state
+    target: str  # Brian2 name of the group or connection
+    path: str  # path in the model, the name used in the results
+    variables: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()  # Brian2 unit of each variable, e.g. volt
+    event: str = "spike"
+    every: float | None = None  # seconds between samples
+    sample: int | None = None  # how many members, evenly spaced; None: all
+    start: int = 0  # slice of the group that is recorded
+    stop: int | None = None
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of the run. Without samples it is one stretch of ``duration``."""
+
+    name: str
+    duration: float = 0.0  # seconds, when there are no samples
+    data: str = ""  # train | label | test: a split of the data
+    passes: int = 1
+    shuffle: bool = False
+    count: int = 0  # samples of the split; the phase lasts passes*count trials
+    set: tuple[tuple[str, Constant], ...] = ()  # (object name, value); undone after the phase
+    fresh: tuple[str, ...] = ()  # names of groups that start again from their initial values
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How samples are shown: every ``steps`` steps of dt the next one."""
+
+    duration: float  # seconds
+    steps: int
+    clock: str = "trials"  # Brian2 name of the one-cell group that counts them
+    inputs: tuple[tuple[str, str, str], ...] = ()  # (group name, input variable, table name)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """How spikes of a group become decisions."""
+
+    name: str
+    path: str
+    assign_from: str = ""
+    ties: str = "wrong"
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which samples: the data set and how many of each split."""
+
+    name: str
+    splits: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole experiment, ready to build."""
+
+    name: str
+    about: str
+    seed: int
+    dt: float  # seconds
+    groups: tuple[Group, ...]
+    connections: tuple[Connection, ...]
+    watches: tuple[Watch, ...]
+    phases: tuple[Phase, ...]
+    backend: str = "auto"
+    data: Data | None = None
+    tables: tuple[Table, ...] = ()
+    trial: Trial | None = None
+    readout: Readout | None = None
+    functions: tuple[str, ...] = ()  # names from the allow-list of ``functions``
+    notes: tuple[str, ...] = ()
+    cite: tuple[str, ...] = ()

@@ -1,0 +1,147 @@
+"""What is run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from brainsim.spec.fields import Cite, Name, PartUse, Path, Spec, Value
+
+
+class Pulse(Spec):
+    """A value for a while."""
+
+    value: Value
+    """What is added during the pulse."""
+    start: Value = "0 ms"
+    """When it begins."""
+    stop: Value | None = None
+    """When it ends; the end of the run if left out."""
+
+
+class Stimulus(Spec):
+    """What an experiment feeds into an input or a parameter of a population."""
+
+    to: Path
+    """``cortex.drive.rate``: population, then the input or parameter."""
+    constant: Value | None = None
+    """A fixed value."""
+    pulse: Pulse | list[Pulse] | None = None
+    """One pulse or several, on top of ``constant`` or of the parameter's own value."""
+
+
+class Data(Spec):
+    """Which samples."""
+
+    name: Name
+    """Name of the data set: ``mnist``, ``fashion_mnist``."""
+    train: int = Field(0, ge=0)
+    """Number of training samples, from the first."""
+    label: int = Field(0, ge=0)
+    """Number of training samples used to give cells a class, from the first."""
+    test: int = Field(0, ge=0)
+    """Number of test samples, from the first."""
+
+
+class Trial(Spec):
+    """How one sample is shown."""
+
+    duration: Value
+    """Time per sample."""
+    inputs: dict[Literal["image", "label"], Path]
+    """Field of the data -> input of a population: ``{image: retina.pixel}``."""
+
+
+class Phase(Spec):
+    """A pass over samples."""
+
+    data: Literal["train", "label", "test"]
+    """The split that is shown."""
+    passes: int = Field(1, ge=1)
+    """How often."""
+    shuffle: bool = False
+    """Whether the order is drawn anew for each pass."""
+    fresh: list[Path] = []
+    """``cells``, or populations, that start again from their initial values."""
+    set: dict[Path, Value] = {}
+    """Parameters that differ in this phase; they return afterwards."""
+
+
+class Readout(Spec):
+    """How spikes become decisions."""
+
+    name: Literal["class_sum"]
+    """The method."""
+    population: Path
+    """Whose spikes are counted."""
+    assign_from: Name = "label"
+    """Phase whose spikes give each cell its class."""
+    ties: Literal["wrong", "first"] = "wrong"
+    """What a tie counts as in the figure that is reported first."""
+
+
+class State(Spec):
+    """Variables recorded over time."""
+
+    variables: list[Name]
+    """Their names."""
+    every: Value | None = None
+    """Time between samples; dt if left out."""
+    sample: int | None = Field(None, ge=1)
+    """How many members, evenly spaced; all if left out."""
+
+
+class Record(Spec):
+    """What is recorded."""
+
+    spikes: list[Path] = []
+    """Populations (or slices) whose spikes are kept."""
+    state: dict[Path, State] = {}
+    """Population or projection -> variables over time."""
+
+
+class Run(Spec):
+    """How it is run."""
+
+    duration: Value | None = None
+    """Model time; not with ``phases``, whose trials add up to it."""
+    dt: Value = "0.1 ms"
+    """Time step."""
+    seed: int = Field(1, ge=0, le=2**32 - 1)
+    """All random numbers follow from it."""
+    backend: Literal["auto", "numpy", "cython", "cpp_standalone"] = "auto"
+    """``auto`` chooses by the size of the job and says what it chose."""
+
+
+class Experiment(Spec):
+    """An experiment file: the first line is ``experiment: NAME``."""
+
+    experiment: Name
+    """Name of the experiment; the file has the same name."""
+    grammar: Literal[1] = 1
+    """Version of this grammar."""
+    extends: Name | None = None
+    """Parent experiment."""
+    about: str = ""
+    """The question it asks, in one sentence."""
+    cite: Cite = []
+    """Where it comes from."""
+    region: PartUse
+    """What is run: a region by name, with parameters, or written in place."""
+    set: dict[str, Value] = {}
+    """Dotted path -> value: ``{cortex_to_d1.plasticity.eta: 2 Hz}``."""
+    stimuli: dict[Name, Stimulus] = {}
+    """What is fed in."""
+    data: Data | None = None
+    """Samples to learn from."""
+    trial: Trial | None = None
+    """How a sample is shown."""
+    phases: dict[Name, Phase] = {}
+    """Passes over the samples, in this order."""
+    readout: Readout | None = None
+    """How spikes become decisions."""
+    run: Run = Run()
+    """Duration, time step, seed, backend."""
+    record: Record = Record()
+    """What is kept."""
