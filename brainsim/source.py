@@ -207,7 +207,7 @@ def scalar(text: str) -> str | int | float | bool | None:
 
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_WORDS: dict[str, Any] = {word: None for word in ("", "~", "null", "Null", "NULL")}
+_WORDS: dict[str, Any] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
 _WORDS |= {word: word[0] in "tT" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _WORDS |= {sign + word: float(sign + "inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")}
 _WORDS |= {word: float("nan") for word in (".nan", ".NaN", ".NAN")}
@@ -537,7 +537,7 @@ class _Reader:
         begun = getattr(error, "context_mark", None)
         since = f" that begins in line {begun.line + 1}" if begun else ""
         char = line[column : column + 1]
-        if "\t" in line[: column + 1] and not line[:column].strip() or "tab character" in problem:
+        if ("\t" in line[: column + 1] and not line[:column].strip()) or "tab character" in problem:
             return Problem("syntax", "a tab stands where spaces must stand", place, "Indent with spaces (two a level).")
         if "mapping values are not allowed" in problem:
             if re.search(r":\s", line[:column]):

@@ -22,7 +22,13 @@ Slot = Annotated[str, StringConstraints(pattern=r"^(before_|after_)?(start|group
 class Spec(BaseModel):
     """Base of every spec: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        populate_by_name=True,
+        coerce_numbers_to_str=True,  # a unit ``1`` or the code ``0`` is text here, a number to YAML
+    )
 
 
 class Every(Spec):
