@@ -40,7 +40,7 @@ class Initial:
 
     ``expression`` is Brian2 syntax in which every parameter is already a literal such as ``(-70*mV)``;
     the names left are ``i`` and ``N`` (groups), ``i``, ``j``, ``N_pre``, ``N_post`` (synapses), ``rand()``,
-    ``randn()`` and variables initialised earlier on the same object. ``file`` instead points at saved values.
+    ``randn()`` and variables initialised earlier on the same object.
     """
 
     variable: str
@@ -48,7 +48,7 @@ class Initial:
     dims: tuple[float, ...]  # the seven SI exponents the variable expects
     stream: str
     integer: bool = False
-    array: Any = field(default=None, compare=False)  # values taken from an earlier run instead
+    saved: str = ""  # run folder whose final values are taken instead
     mark: Mark | None = field(default=None, compare=False)
 
 
@@ -166,7 +166,8 @@ class Connection:
     constants: tuple[Constant, ...] = ()
     initial: tuple[Initial, ...] = ()
     method: str = ""
-    plastic: bool = False  # a rule changes it: its weights are saved before and after
+    plastic: bool = False  # a rule changes it
+    saved: tuple[tuple[str, str], ...] = ()  # (name in the results, Brian2 name) of what is saved before and after
     parts: tuple[str, ...] = ()  # names of synapse and rule, for comments
     about: str = ""
     mark: Mark | None = field(default=None, compare=False)
@@ -192,7 +193,8 @@ class Watch:
     kind: str  # spikes | state
     target: str  # Brian2 name of the group or connection
     path: str  # path in the model, the name used in the results
-    variables: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()  # Brian2 names
+    labels: tuple[str, ...] = ()  # their names in the results
     units: tuple[str, ...] = ()  # Brian2 unit of each variable, e.g. volt
     event: str = "spike"
     every: float | None = None  # seconds between samples

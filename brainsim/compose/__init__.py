@@ -1,0 +1,123 @@
+"""Circuit -> plan: merges cells, synapses and rules into the final objects of a Brian2 network.
+
+Text and numbers only. Nothing here knows any rule, task or backend by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from brainsim.circuit import Circuit
+from brainsim.compose.cell import Cell
+from brainsim.compose.join import Join
+from brainsim.compose.plan import Plan
+from brainsim.compose.protocol import Protocol
+from brainsim.compose.values import Clock
+from brainsim.errors import FitError, Problems
+from brainsim.functions import ARITY
+from brainsim.units import parse as parse_quantity
+
+__all__ = ["compose"]
+
+
+def compose(circuit: Circuit) -> Plan:
+    """The plan of an experiment.
+
+    Raises :class:`FitError` with every problem found: unknown names, wrong dimensions, parts that do not fit.
+    """
+    problems = Problems()
+    experiment = circuit.experiment
+    dt = float(parse_quantity(experiment.run.dt).value)
+    duration = float(parse_quantity(experiment.trial.duration).value) if experiment.trial else None
+    clock = Clock(dt, duration)
+
+    names = _names(circuit)
+    cells = {path: Cell(p, names[path], clock, problems) for path, p in circuit.populations.items()}
+    protocol = Protocol(circuit, cells, clock, names, problems)
+    joins = [join for path in circuit.projections for join in _joins(circuit, path, names, cells, clock, problems)]
+
+    protocol.fill_inputs()
+    for join in joins:
+        join.reach()
+    for cell in cells.values():
+        cell.close()
+    protocol.link()
+    for join in joins:
+        join.resolve()
+    protocol.resolve(joins)
+    for cell in cells.values():
+        cell.check()
+    problems.raise_any(FitError)
+
+    trial = protocol.trial()
+    groups = [cell.finish(trial) for cell in cells.values()]
+    if trial is not None:
+        groups.insert(0, protocol.trial_clock(trial))
+    connections = [join.finish({path: cell.name for path, cell in cells.items()}) for join in joins]
+    watches = protocol.watches(joins)
+    phases = protocol.phases(joins)
+    problems.raise_any(FitError)
+    functions = {f for p in circuit.projections.values() if p.plasticity for f in p.plasticity.spec.functions}
+    return Plan(
+        name=experiment.experiment,
+        about=experiment.about,
+        seed=experiment.run.seed,
+        dt=dt,
+        groups=tuple(groups),
+        connections=tuple(connections),
+        watches=watches,
+        phases=phases,
+        backend=experiment.run.backend,
+        data=protocol.data(),
+        tables=protocol.tables,
+        trial=trial,
+        readout=protocol.readout(),
+        functions=tuple(sorted(functions)),
+        notes=(*circuit.notes, *protocol.notes),
+        cite=circuit.cite,
+    )
+
+
+def _names(circuit: Circuit) -> dict[str, str]:
+    """Brian2 names: the path with underscores, numbered where two would be the same."""
+    names: dict[str, str] = {}
+    taken = {"trials", "network"}
+    for path in (*circuit.populations, *circuit.projections):
+        base = path.replace(".", "_")
+        name, number = base, 2
+        while name in taken:
+            name, number = f"{base}_{number}", number + 1
+        taken.add(name)
+        names[path] = name
+    return names
+
+
+def _joins(
+    circuit: Circuit, path: str, names: Mapping[str, str], cells: Mapping[str, Cell], clock: Clock, problems: Problems
+) -> list[Join]:
+    """A projection as one join for each of its synapses."""
+    projection = circuit.projections[path]
+    rule = projection.plasticity
+    if rule is not None and len(projection.synapses) > 1:
+        problems.add(
+            "fit",
+            f"{path} has several synapses and a rule: which of them learns is not said",
+            projection.tree.mark(("plasticity",)),
+            "Give the learning synapse a projection of its own.",
+        )
+    extra: dict[str, int] = {}
+    for name in rule.spec.functions if rule is not None else ():
+        if name in ARITY:
+            extra[name] = ARITY[name]
+        else:
+            assert rule is not None
+            known = ", ".join(ARITY) or "none yet"
+            problems.add("name", f"there is no function {name}", rule.tree.mark(("functions",)), f"Functions: {known}.")
+    made = []
+    for number, synapse in enumerate(projection.synapses):
+        name = names[path] if len(projection.synapses) == 1 else f"{names[path]}_{synapse.name}"
+        source, target = cells[projection.source.path], cells[projection.target.path]
+        made.append(
+            Join(projection, synapse, rule if number == 0 else None, name, source, target, clock, problems, extra)
+        )
+    return made

@@ -1,0 +1,437 @@
+"""One kind of synapse on one projection, with its rule, on its way to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from brainsim.circuit import Part, Projection
+from brainsim.compose.cell import Cell, Current, Timed
+from brainsim.compose.parsing import Parser
+from brainsim.compose.plan import Connection, Constant, Initial, Line, Pathway, Regular, Slice, Wiring
+from brainsim.compose.scope import (
+    SYNAPSE_BUILT_IN,
+    TIME,
+    Checker,
+    Declared,
+    declaration,
+    names_in,
+    rename_code,
+    render_code,
+)
+from brainsim.compose.values import Clock, Start, initial_values
+from brainsim.equations import Equation
+from brainsim.errors import Mark, Problems, suggest
+from brainsim.expressions import Statement
+from brainsim.spec.fields import OnEvent
+from brainsim.units import Dims, Quantity
+from brainsim.units import parse as parse_quantity
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one event does on the synapses."""
+
+    side: str
+    event: str
+    statements: tuple[Statement, ...]
+    delay: Quantity | str | None
+    when: str
+    order: int | None
+    mark: Mark | None
+
+
+class Join:
+    """Collects one Synapses object: first :meth:`reach` its cells, then :meth:`resolve`, then :meth:`finish`."""
+
+    def __init__(
+        self, projection: Projection, synapse: Part, rule: Part | None, name: str, source: Cell, target: Cell, clock: Clock,
+        problems: Problems, extra: Mapping[str, int]
+    ):  # fmt: skip
+        self.projection, self.synapse, self.rule, self.name = projection, synapse, rule, name
+        self.source, self.target, self.clock, self.problems, self.extra = source, target, clock, problems, extra
+        self.path = projection.path
+        self.declared: dict[str, Declared] = {}
+        self.used: set[str] = set()
+        self.entries: list[Entry] = []
+        self.timed: list[Timed] = []
+        self.starts: dict[str, Start] = {}
+        self.post_names: dict[str, dict[str, str]] = {}  # part -> how its names on the target cell came out
+        self.pre_names: dict[str, dict[str, str]] = {}
+        self.own_names: dict[str, dict[str, str]] = {}  # part -> how its names on the synapse came out
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return (self.synapse,) if self.rule is None else (self.synapse, self.rule)
+
+    # -- first: what the cells get ----------------------------------------------------------------
+
+    def reach(self) -> None:
+        """Add to both cells what synapse and rule bring them."""
+        names = self.target.add(self.synapse, "post")
+        self.post_names[self.synapse.kind] = names
+        current = self.synapse.spec.post.current
+        if current:
+            name = names.get(current, current)
+            mark = self.synapse.tree.mark(("post", "current"))
+            there = self.target.declared.get(name)
+            if there is None or current not in names:
+                self.problems.add(
+                    "name",
+                    f"current: {current} is none of the post equations",
+                    mark,
+                    suggest(current, names, "variable"),
+                )
+            else:
+                place = self.projection.tree.mark(("port",) if self.projection.port else ("synapse",))
+                self.target.land(
+                    self.projection.port or "I_syn", Current(name, there.dims, self.synapse.name, self.path, place)
+                )
+        if self.rule is not None:
+            self.pre_names[self.rule.kind] = self.source.add(self.rule, "pre", self.extra)
+            self.post_names[self.rule.kind] = self.target.add(self.rule, "post", self.extra)
+
+    # -- second: its own code, with names resolved --------------------------------------------------
+
+    def resolve(self) -> None:
+        """Read equations and code, and find what each name means."""
+        for part in self.parts:
+            self._equations(part)
+        for part in self.parts:
+            self._code(part)
+        for name, value in self.projection.initial.items():
+            values = {**self.synapse.values, **(self.rule.values if self.rule else {})}
+            self.starts[name] = Start(value, values, self.projection.tree, ("initial", name))
+        if self.rule is not None:
+            self._needs(self.rule)
+        self._event_driven()
+        self._check()
+
+    def _equations(self, part: Part) -> None:
+        parser = Parser(part.tree, self.problems, self.extra)
+        equations = parser.equations("equations")
+        taken = {d.name: d for d in self.declared.values()}
+        names: dict[str, str] = {}
+        for name, value in part.values.items():
+            there = taken.get(name)
+            names[name] = name if there is None or there.value == value else f"{name}_2"
+        self.own_names[part.kind] = names
+        for name, value in part.values.items():
+            if self.on_cell(part, name) is None:
+                mark = part.tree.key_mark(("parameters", name))
+                self.declared.setdefault(
+                    names[name], Declared(names[name], value.dims, part.name, value=value, mark=mark)
+                )
+        for equation in equations:
+            there = self.declared.get(equation.name)
+            equation = self._meant(part, equation)
+            if there is not None and (there.equation is None or there.equation.text != equation.text):
+                self.problems.add(
+                    "name",
+                    f"{self.path}: {part.name} and {there.owner} both declare {equation.name}, differently",
+                    equation.mark,
+                    "Rename it in one of the two files.",
+                )
+                continue
+            self.declared[equation.name] = Declared(
+                equation.name, equation.dims, part.name, equation=equation, mark=equation.mark
+            )
+        for name, value in part.spec.initial.items():
+            self.starts[names.get(name, name)] = Start(value, part.values, part.tree, ("initial", name))
+
+    def on_cell(self, part: Part, name: str) -> str | None:
+        """A parameter of the part that a cell holds already is read from there: Brian2 allows a name on one side only."""
+        for side, names in (("post", self.post_names), ("pre", self.pre_names)):
+            if name in names.get(part.kind, {}):
+                return f"{names[part.kind][name]}_{side}"
+        return None
+
+    def _renames(self, part: Part, names: Iterable[str]) -> dict[str, str]:
+        """How the names in code of ``part`` come out."""
+        found: dict[str, str] = {}
+        for name in names:
+            side = name[-4:] if name.endswith("_pre") else name[-5:] if name.endswith("_post") else ""
+            if side and name not in SYNAPSE_BUILT_IN:
+                base = name[: -len(side)]
+                maps = self.post_names if side == "_post" else self.pre_names
+                cell = self.target if side == "_post" else self.source
+                for owner in (part.kind, "synapse"):
+                    if base in maps.get(owner, {}):
+                        found[name] = maps[owner][base] + side
+                        break
+                else:
+                    if len(cell.variants.get(base, ())) > 1:
+                        self.problems.add(
+                            "needs",
+                            f"{self.path}: {part.name} means {base} of {cell.path}, but several projections bring one"
+                            " with different parameters",
+                            self.projection.tree.mark(()),
+                            "Give them equal parameters.",
+                        )
+                cell.read([found.get(name, name)[: -len(side)]])
+            elif name in part.values:
+                on_cell = self.on_cell(part, name)
+                if on_cell:
+                    found[name] = on_cell
+                    (self.target if on_cell.endswith("_post") else self.source).read([on_cell.rsplit("_", 1)[0]])
+                else:
+                    found[name] = self.own_names[part.kind][name]
+            elif name in ("trial", "trial_step", "trial_steps"):
+                found[name] = f"{name}_post"
+                self.target.read([name])
+        return {old: new for old, new in found.items() if old != new}
+
+    def _meant(self, part: Part, equation: Equation) -> Equation:
+        names = equation.expression.names if equation.expression is not None else ()
+        equation = rename_equation(equation, self._renames(part, names))
+        if equation.expression is not None:
+            self.used |= equation.expression.names
+        return equation
+
+    def _statements(self, part: Part, *path: Any) -> tuple[Statement, ...]:
+        statements = Parser(part.tree, self.problems, self.extra).code(*path)
+        statements = rename_code(statements, self._renames(part, names_in(statements)))
+        self.used |= names_in(statements)
+        return statements
+
+    def _code(self, part: Part) -> None:
+        spec, tree = part.spec, part.tree
+        for side, given in (("pre", spec.on_pre), ("post", spec.on_post)):
+            key = f"on_{side}"
+            events = {"spike": given} if isinstance(given, str) else given
+            for event, item in events.items():
+                path: tuple = (key,) if isinstance(given, str) else (key, event)
+                options = item if isinstance(item, OnEvent) else OnEvent(code=item)
+                path = (*path, "code") if isinstance(item, OnEvent) else path
+                mark = tree.mark(path)
+                if not options.code.strip() or not self._wanted(options.if_has, mark):
+                    continue
+                cell = self.source if side == "pre" else self.target
+                if not cell.has_event(event):
+                    what = "no spikes (it has no threshold)" if event == "spike" else f"no event {event}"
+                    self.problems.add(
+                        "fit",
+                        f"{self.path}: {part.name} waits for {event} of {cell.path}, but {cell.part.name} has {what}",
+                        self.projection.tree.mark(("from",) if side == "pre" else ("to",)),
+                        f"Its events: {', '.join(['spike'] * cell.has_event('spike') + list(cell.events)) or 'none'}.",
+                    )
+                delay = self._delay(part, side, options, (*path[:-1], "delay"))
+                statements = self._statements(part, *path)
+                self.entries.append(Entry(side, event, statements, delay, options.when, options.order, mark))
+        for index, item in enumerate(spec.every):
+            mark = tree.mark(("every", index, "each"))
+            statements = self._statements(part, "every", index, "code")
+            self.timed.append(
+                Timed(statements, item, self.clock.period(item.each, part.values, mark, self.problems), mark)
+            )
+
+    def _wanted(self, if_has: str | None, mark: Mark | None) -> bool:
+        if not if_has:
+            return True
+        side, _, name = if_has.partition(".")
+        if side not in ("pre", "post") or not name:
+            self.problems.add("value", f"if_has: {if_has} is not understood", mark, "Write pre.NAME or post.NAME.")
+            return True
+        return (self.source if side == "pre" else self.target).has(name)
+
+    def _delay(self, part: Part, side: str, options: OnEvent, path: tuple) -> Quantity | str | None:
+        if options.delay is None:
+            if side == "post":
+                return None
+            learns = part is self.rule and self.projection.learn_delay is not None
+            return self.projection.learn_delay if learns else self.projection.delay
+        mark = part.tree.mark(path)
+        value = part.values.get(str(options.delay))
+        if value is None:
+            try:
+                value = parse_quantity(options.delay)
+            except ValueError:
+                self.problems.add(
+                    "value", f"delay: {options.delay} is neither a time nor a parameter of {part.name}", mark,
+                    suggest(str(options.delay), part.values, "parameter"))  # fmt: skip
+                return None
+        if tuple(value.dims) != TIME or value.value < 0:
+            self.problems.add("unit", f"delay: expected a time, got {value}", mark, "Write a time such as 1 ms.")
+        elif not self.clock.whole(value.value):
+            self.problems.add("value", f"delay {value} is no multiple of the time step {self.clock.dt * 1e3:g} ms", mark,
+                              self.clock.multiples(value.value))  # fmt: skip
+        return value
+
+    # -- checks -----------------------------------------------------------------------------------
+
+    def _needs(self, rule: Part) -> None:
+        for side, cell, names in (
+            ("pre", self.source, rule.spec.needs.pre),
+            ("post", self.target, rule.spec.needs.post),
+        ):
+            for name in names:
+                if not cell.has(name):
+                    self.problems.add(
+                        "needs",
+                        f"{self.path} uses {rule.name}, which needs {name} in {cell.path}, but no projection brings it there",
+                        self.projection.tree.mark(("plasticity",)),
+                        f"Add a projection to {cell.path} with a synapse that brings {name}."
+                        if side == "post"
+                        else f"Use a neuron that has {name} for {cell.path}.",
+                    )
+
+    def _event_driven(self) -> None:
+        """An event-driven variable is only right at a spike: code at other times must not read it bare."""
+        driven = {name for name, d in self.declared.items() if d.event_driven}
+        stale = set(driven)
+        for name, declared in self.declared.items():  # a subexpression is right if it brings the value up to date
+            equation = declared.equation
+            if equation is not None and equation.kind == "sub" and equation.expression is not None:
+                reads = equation.expression.names
+                if reads & driven and "lastupdate" not in reads:
+                    stale.add(name)
+        for timed in self.timed:
+            for statement in timed.statements:
+                for name in sorted((statement.expression.names | {statement.target}) & stale):
+                    self.problems.add("value", self.stale_message(name), statement.mark, self.stale_hint(name))
+        self.stale = stale
+
+    def stale_message(self, name: str) -> str:
+        return f"{name} is event-driven: it is only right at a spike, and this code runs at other times"
+
+    def stale_hint(self, name: str) -> str:
+        return f"Read it through an equation that brings it up to date: now = {name}*exp(-(t - lastupdate)/tau) : 1"
+
+    def find(self, name: str) -> Dims | None:
+        """Dimensions of a name in the synapse's code."""
+        if name in self.declared:
+            return self.declared[name].dims
+        if name in SYNAPSE_BUILT_IN:
+            return SYNAPSE_BUILT_IN[name]
+        for side, cell in (("_post", self.target), ("_pre", self.source)):
+            if name.endswith(side) and cell.has(name[: -len(side)]):
+                return cell.find(name[: -len(side)])
+        return (0, 0, -0.5, 0, 0, 0, 0) if name == "xi" else None
+
+    def _check(self) -> None:
+        checker = _SynapseChecker(self)
+        for declared in self.declared.values():
+            if declared.equation is not None:
+                checker.equation(declared.equation)
+        for entry in self.entries:
+            checker.code(entry.statements)
+        for timed in self.timed:
+            checker.code(timed.statements)
+
+    # -- last: the finished connection ----------------------------------------------------------------
+
+    def clash(self) -> dict[str, str]:
+        """Own names that a cell has too: Brian2 refuses one name on both sides of a synapse."""
+        taken = self.source.variables() | self.target.variables()
+        return {name: f"{name}_syn" for name in self.declared if name in taken}
+
+    def brian_name(self, part: Part | None, name: str) -> str:
+        """The Brian2 name of a variable or of a parameter of ``part``."""
+        own = self.own_names[part.kind][name] if part is not None else name
+        return self.clash().get(own, own)
+
+    def finish(self, groups: Mapping[str, str]) -> Connection:
+        """The finished connection; ``groups`` maps population paths to Brian2 names."""
+        clash = self.clash()
+        declared = {clash.get(n, n): d for n, d in self.declared.items()}
+        lines = []
+        constants = []
+        for name, d in declared.items():
+            if d.equation is not None:
+                lines.append(Line(d.equation.rename(clash).text, d.mark))
+        for name, d in declared.items():
+            if d.value is not None and (d.name in self.used or d.name in self.starts):
+                drawn = d.name in self.starts
+                lines.append(Line(declaration(name, d.dims, drawn), d.mark))
+                if not drawn:
+                    constants.append(Constant(name, d.value))
+        starts = {
+            clash.get(n, n): replace(s, values={clash.get(k, k): v for k, v in s.values.items()})
+            for n, s in self.starts.items()
+        }
+        per_synapse = {n: replace(d, per_cell=d.name in self.starts) for n, d in declared.items()}
+        initial = initial_values(self.path, starts, per_synapse, self.problems, synapse=True)
+        labels = {new: old for old, new in clash.items()}
+        saved = tuple((labels.get(i.variable, i.variable), i.variable) for i in initial if not i.integer)
+        mark = self.projection.tree.mark(())
+        return Connection(
+            name=self.name,
+            path=self.path,
+            source=Slice(
+                groups[self.projection.source.path], self.projection.source.start, self.projection.source.stop
+            ),
+            target=Slice(
+                groups[self.projection.target.path], self.projection.target.start, self.projection.target.stop
+            ),
+            wiring=self._wiring(),
+            equations=tuple(lines),
+            pathways=self._pathways(clash),
+            regular=tuple(
+                Regular(
+                    f"{self.name}_every_{k}",
+                    render_code(rename_code(t.statements, clash)),
+                    t.period,
+                    t.item.when,
+                    t.item.order,
+                    t.mark,
+                )
+                for k, t in enumerate(self.timed)
+                if t.statements
+            ),  # fmt: skip
+            constants=tuple(constants),
+            initial=tuple(replace(i, stream=f"{self.path}.{labels.get(i.variable, i.variable)}") for i in initial),
+            method=(self.rule.spec.method if self.rule else None) or self.synapse.spec.method or "",
+            plastic=self.rule is not None,
+            saved=saved if self.rule is not None else (),
+            parts=tuple(part.name for part in self.parts),
+            about=" ".join(part.spec.about for part in self.parts if part.spec.about),
+            mark=mark,
+        )
+
+    def _wiring(self) -> Wiring:
+        options = {k: v for k, v in self.projection.connect.items() if k != "rule"}
+        return Wiring(self.projection.connect["rule"], f"{self.path}.connect", options, self.projection.autapses)
+
+    def _pathways(self, clash: Mapping[str, str]) -> tuple[Pathway, ...]:
+        """One pathway for each event, delay and slot: transmission first, learning after it."""
+        merged: dict[tuple, list[Entry]] = {}
+        for entry in self.entries:
+            delay = (entry.delay.value, entry.delay.dims) if isinstance(entry.delay, Quantity) else entry.delay
+            merged.setdefault((entry.side, entry.event, delay, entry.when, entry.order), []).append(entry)
+        made: dict[str, Pathway] = {}
+        for (side, event, _, when, order), entries in merged.items():
+            base = side if event == "spike" else f"{side}_{event}"
+            name = next(n for n in [base, *(f"{base}_{k}" for k in range(2, 99))] if n not in made)
+            code = render_code(rename_code([s for e in entries for s in e.statements], clash))
+            delay = entries[0].delay
+            drawn = Initial("delay", delay, TIME, f"{self.path}.delay") if isinstance(delay, str) else None
+            seconds = float(delay.value) if isinstance(delay, Quantity) and delay.value else None
+            made[name] = Pathway(name, side, event, code, when, order, seconds, drawn, entries[0].mark)
+        return tuple(made.values())
+
+
+class _SynapseChecker(Checker):
+    """Knows what names in synapse code may be confused with."""
+
+    def __init__(self, join: Join):
+        super().__init__(join.find, lambda: self._all(join), join.problems)
+        self.join = join
+
+    @staticmethod
+    def _all(join: Join) -> list[str]:
+        names = [*join.declared, *SYNAPSE_BUILT_IN]
+        names += [f"{n}_post" for n in join.target.declared] + [f"{n}_pre" for n in join.source.declared]
+        return names
+
+    def expected(self, name: str) -> bool:
+        rule = self.join.rule
+        if rule is None:
+            return False
+        needs = {f"{n}_pre" for n in rule.spec.needs.pre} | {f"{n}_post" for n in rule.spec.needs.post}
+        return name in needs
+
+    def advice(self, name: str) -> str:
+        if self.join.target.has(name):
+            return f"In synapse code the receiving cell's variable is {name}_post."
+        return super().advice(name)
