@@ -1,0 +1,76 @@
+# Two commands: "make demo" shows what brainsim does, "make test" says whether it is right.
+# Works with GNU make 3.81 (macOS) and later; every recipe is plain POSIX shell.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Where Brian2 keeps compiled code and matplotlib its fonts is left to them.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test test-all science bench lint clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo      a first raster, then the main job: digits learned without labels"
+	@echo "make test      ruff, mypy and the tests: at most 12 minutes on 2 cores"
+	@echo "make test-all  the same with the slow tests"
+	@echo "make science   only the tests that compare with published numbers and closed forms"
+	@echo "make bench     speed, side by side"
+	@echo "make clean     remove the environment, caches and builds; runs/ is kept"
+
+# The first Python of 3.11 or later on the path; PYTHON=... chooses another.
+$(BIN)/python:
+	@found=""; \
+	for python in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
+	  if "$$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    found="$$python"; break; \
+	  fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "brainsim needs Python 3.11 or later, and none was found (tried python3.11 to 3.13, python3, python)." >&2; \
+	  echo "Install one (python.org, your package manager, conda), or say: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
+	  exit 3; \
+	fi; \
+	echo "Creating $(VENV) with $$($$found --version) ..."; \
+	"$$found" -m venv $(VENV) || { \
+	  rm -rf $(VENV); \
+	  echo "Creating the environment failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 3; }
+
+# Stamps: installing again only when the metadata changed.
+$(VENV)/.installed: $(BIN)/python setup.cfg pyproject.toml
+	@echo "Installing brainsim and its dependencies ..."
+	@$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(BIN)/python setup.cfg pyproject.toml
+	@echo "Installing brainsim with its test tools ..."
+	@$(PIP_INSTALL) --editable ".[test]"
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	@echo
+	@echo "1. A first raster: a network of 1,000 cells, on numpy, nothing compiled."
+	@$(BIN)/brainsim run cortex_ei --backend numpy --raster
+	@echo
+	@echo "2. The main job: one layer learns handwritten digits without labels."
+	@$(BIN)/brainsim run digits_vdsp
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: lint
+	$(BIN)/python -m pytest -n 2
+
+science: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n 2 -m science
+
+bench:
+	@echo "No benchmark exists yet: they arrive with the native backend. The measured times of today are in README.md."
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
