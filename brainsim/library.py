@@ -348,9 +348,9 @@ class _Merge:
 
     def equations(self, path: Path_, old: str, new: str) -> str:
         self.place(path)
-        items = {name: item for name, *item in _items(old, self.parent.lines.get(path, ()))}
-        items |= {name: item for name, *item in _items(new, self.child.lines.get(path, ()))}
-        lines = [pair for (pair_list,) in items.values() for pair in pair_list]
+        items = _by_variable(old, self.parent.lines.get(path, ()))
+        items |= _by_variable(new, self.child.lines.get(path, ()))
+        lines = [line for item in items.values() for line in item]
         fallback = self.marks.get(path, Mark(self.child.file, 1, 1))
         self.lines[path] = tuple(mark or fallback for _, mark in lines)
         return "".join(f"{line}\n" for line, _ in lines)
