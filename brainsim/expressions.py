@@ -112,6 +112,16 @@ class Expression:
             raise _file_error(refused, self.places) from None
         return Quantity(value.item() if np.ndim(value) == 0 else value, dims)
 
+    def function(self, *names: str) -> Callable[..., Any]:
+        """It as a function of bare numbers or arrays in SI base units, in the order of ``names``; without checks."""
+
+        def value(*arguments: Any) -> Any:
+            quantities = {name: Quantity(a) for name, a in zip(names, arguments, strict=True)}
+            with np.errstate(all="ignore"):
+                return arithmetic.compute(self.text, guard.tree(self.text), quantities, {})
+
+        return value
+
 
 def _expression(text: str, places: Places) -> Expression:
     try:
