@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from brainsim.circuit import Part, Population
@@ -24,7 +24,7 @@ from brainsim.compose.scope import (
 from brainsim.compose.values import Clock, Start, initial_values
 from brainsim.equations import Equation, parse_equations
 from brainsim.errors import Mark, Problems, suggest
-from brainsim.expressions import Expression, Statement, parse
+from brainsim.expressions import Expression, Statement
 from brainsim.spec.fields import Every
 from brainsim.units import NONE, Dims, Quantity, describe, parse_unit, unit_name
 
@@ -288,9 +288,11 @@ class Cell:
                 for current in currents:
                     self.problems.add(
                         "fit",
-                        f"{current.projection}: {current.part} brings a current, but {self.part.name} ({self.path}) has no {port}",
+                        f"{current.projection}: {current.part} brings a current, but {self.part.name} ({self.path})"
+                        f" has no {port}",
                         current.mark,
-                        f"Use a synapse that acts on a variable of {self.part.name}, or a neuron with {port} in its equations.",
+                        f"Use a synapse that acts on a variable of {self.part.name}, or a neuron with {port} in its"
+                        " equations.",
                     )
                 continue
             wanted = self._port_dims(port)
@@ -358,7 +360,7 @@ class Cell:
         """The finished group."""
         lines: list[Line] = []
         constants: list[Constant] = []
-        for name, declared in self.declared.items():
+        for declared in self.declared.values():
             if declared.equation is not None:
                 lines.append(Line(declared.equation.text, declared.mark))
         for name, declared in self.declared.items():

@@ -46,11 +46,18 @@ class Join:
     """Collects one Synapses object: first :meth:`reach` its cells, then :meth:`resolve`, then :meth:`finish`."""
 
     def __init__(
-        self, projection: Projection, synapse: Part, rule: Part | None, name: str, source: Cell, target: Cell, clock: Clock,
-        problems: Problems, extra: Mapping[str, int]
-    ):  # fmt: skip
+        self,
+        projection: Projection,
+        synapse: Part,
+        rule: Part | None,
+        name: str,
+        cells: tuple[Cell, Cell],
+        clock: Clock,
+        problems: Problems,
+        extra: Mapping[str, int],
+    ):
         self.projection, self.synapse, self.rule, self.name = projection, synapse, rule, name
-        self.source, self.target, self.clock, self.problems, self.extra = source, target, clock, problems, extra
+        (self.source, self.target), self.clock, self.problems, self.extra = cells, clock, problems, extra
         self.path = projection.path
         self.declared: dict[str, Declared] = {}
         self.used: set[str] = set()
@@ -141,7 +148,7 @@ class Join:
             self.starts[names.get(name, name)] = Start(value, part.values, part.tree, ("initial", name))
 
     def on_cell(self, part: Part, name: str) -> str | None:
-        """A parameter of the part that a cell holds already is read from there: Brian2 allows a name on one side only."""
+        """Where a cell holds this parameter of the part already: Brian2 allows a name on one side only."""
         for side, names in (("post", self.post_names), ("pre", self.pre_names)):
             if name in names.get(part.kind, {}):
                 return f"{names[part.kind][name]}_{side}"
@@ -184,7 +191,7 @@ class Join:
 
     def _meant(self, part: Part, equation: Equation) -> Equation:
         names = equation.expression.names if equation.expression is not None else ()
-        equation = rename_equation(equation, self._renames(part, names))
+        equation = equation.rename(self._renames(part, names))
         if equation.expression is not None:
             self.used |= equation.expression.names
         return equation
@@ -254,8 +261,8 @@ class Join:
         if tuple(value.dims) != TIME or value.value < 0:
             self.problems.add("unit", f"delay: expected a time, got {value}", mark, "Write a time such as 1 ms.")
         elif not self.clock.whole(value.value):
-            self.problems.add("value", f"delay {value} is no multiple of the time step {self.clock.dt * 1e3:g} ms", mark,
-                              self.clock.multiples(value.value))  # fmt: skip
+            message = f"delay {value} is no multiple of the time step {self.clock.dt * 1e3:g} ms"
+            self.problems.add("value", message, mark, self.clock.multiples(value.value))
         return value
 
     # -- checks -----------------------------------------------------------------------------------
@@ -269,7 +276,8 @@ class Join:
                 if not cell.has(name):
                     self.problems.add(
                         "needs",
-                        f"{self.path} uses {rule.name}, which needs {name} in {cell.path}, but no projection brings it there",
+                        f"{self.path} uses {rule.name}, which needs {name} in {cell.path}, but no projection brings it"
+                        " there",
                         self.projection.tree.mark(("plasticity",)),
                         f"Add a projection to {cell.path} with a synapse that brings {name}."
                         if side == "post"
@@ -337,7 +345,7 @@ class Join:
         declared = {clash.get(n, n): d for n, d in self.declared.items()}
         lines = []
         constants = []
-        for name, d in declared.items():
+        for d in declared.values():
             if d.equation is not None:
                 lines.append(Line(d.equation.rename(clash).text, d.mark))
         for name, d in declared.items():
@@ -367,18 +375,7 @@ class Join:
             wiring=self._wiring(),
             equations=tuple(lines),
             pathways=self._pathways(clash),
-            regular=tuple(
-                Regular(
-                    f"{self.name}_every_{k}",
-                    render_code(rename_code(t.statements, clash)),
-                    t.period,
-                    t.item.when,
-                    t.item.order,
-                    t.mark,
-                )
-                for k, t in enumerate(self.timed)
-                if t.statements
-            ),  # fmt: skip
+            regular=self._regular(clash),
             constants=tuple(constants),
             initial=tuple(replace(i, stream=f"{self.path}.{labels.get(i.variable, i.variable)}") for i in initial),
             method=(self.rule.spec.method if self.rule else None) or self.synapse.spec.method or "",
@@ -388,6 +385,15 @@ class Join:
             about=" ".join(part.spec.about for part in self.parts if part.spec.about),
             mark=mark,
         )
+
+    def _regular(self, clash: Mapping[str, str]) -> tuple[Regular, ...]:
+        made = []
+        for number, timed in enumerate(self.timed):
+            code = render_code(rename_code(timed.statements, clash))
+            name, item = f"{self.name}_every_{number}", timed.item
+            if code:
+                made.append(Regular(name, code, timed.period, item.when, item.order, timed.mark))
+        return tuple(made)
 
     def _wiring(self) -> Wiring:
         options = {k: v for k, v in self.projection.connect.items() if k != "rule"}

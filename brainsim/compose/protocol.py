@@ -170,8 +170,8 @@ class Protocol:
             if source.population.size not in (1, target.population.size):
                 self.problems.add(
                     "fit",
-                    f"{source.path} has {source.population.size} cells, {target.path} has {target.population.size}: a link"
-                    " needs one cell, or as many",
+                    f"{source.path} has {source.population.size} cells, {target.path} has {target.population.size}:"
+                    " a link needs one cell, or as many",
                     link.mark,
                 )
             source.read([link.source[1]])
@@ -264,7 +264,6 @@ class Protocol:
     def _home(self, path: str, value: Any, joins: Sequence[Join], mark: Mark | None) -> tuple[str, Constant] | None:
         """The object and variable in which the parameter at ``path`` lives while the network runs."""
         owner, _, name = path.rpartition(".")
-        stem, _, slot = owner.rpartition(".")
         settable: dict[str, tuple[str, str]] = {}
         for join in joins:
             for part in join.parts:

@@ -154,7 +154,8 @@ class Checker:
             if tuple(dims) != tuple(wanted):
                 self.problems.add(
                     "dimension",
-                    f"{statement.target} is {describe(target)}, but the right side of {statement.op} is {describe(dims)}",
+                    f"{statement.target} is {describe(target)}, but the right side of {statement.op} is"
+                    f" {describe(dims)}",
                     statement.mark,
                     f"Check the units of: {statement.expression.text}",
                 )
