@@ -1,0 +1,110 @@
+"""The verbs ``run`` and ``report``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from brainsim.cli.console import say, table, tell, width
+from brainsim.cli.progress import Progress, duration
+from brainsim.errors import FileError, Problem
+
+if TYPE_CHECKING:
+    from brainsim.run import Results
+
+
+def overrides(items: Sequence[str]) -> dict[str, str]:
+    """``["run.seed=2"]`` -> ``{"run.seed": "2"}``; raises FileError for an item without ``=``."""
+    wrong = [item for item in items if not item.partition("=")[0].strip() or "=" not in item]
+    if wrong:
+        hint = 'Write --set PATH=VALUE, for example --set run.seed=2 or --set "cortex_to_d1.delay=2 ms".'
+        raise FileError([Problem("value", f"--set {item} is not PATH=VALUE", None, hint) for item in wrong])
+    return {path.strip(): value.strip() for path, _, value in (item.partition("=") for item in items)}
+
+
+def run(
+    experiment: str, sets: Sequence[str], seed: int | None, backend: str | None, out: Path | None,
+    library: Sequence[Path], with_report: bool, with_raster: bool,
+) -> None:  # fmt: skip
+    """Run, write the report, and say what came out."""
+    import brainsim
+
+    values = overrides(sets)
+    with Progress(Path(experiment).stem) as progress:
+        results = brainsim.run(
+            experiment, set=values, seed=seed, backend=backend, out=out, library=tuple(library), progress=progress
+        )
+        if with_report:
+            progress.phase("writing the report")
+            written = _write_report(results.folder)
+    for note in results.summary.get("notes", ()):
+        tell(f"note: {note}", style="yellow")
+    if with_raster:
+        _raster(results)
+    _summary(results.summary)
+    say(f"Results: {results.folder}")
+    if with_report:
+        say(f"Report:  {written}")
+    if results.summary["status"] == "stopped":
+        # What was recorded up to here is kept and readable; the exit code still says that it is not all.
+        raise KeyboardInterrupt
+
+
+def report(folder: Path, raster: Path | None) -> None:
+    """Write the report of a run again, and its raster as an image if a file for it is given."""
+    if raster is not None:
+        import brainsim
+        from brainsim.plots import raster_png
+
+        say(f"Raster: {raster_png(brainsim.open(folder), raster)}")
+    say(f"Report: {_write_report(folder)}")
+
+
+def _write_report(folder: Path) -> Path:
+    from brainsim import report
+
+    return Path(report.write(folder))
+
+
+def _summary(summary: Mapping[str, Any]) -> None:
+    """Accuracy, rates and times of a run, from its summary.json."""
+    times = summary.get("times", {})
+    parts = [
+        f"{name.removesuffix('_s')} {duration(times[name])}" for name in times if times[name] and times[name] >= 0.05
+    ]
+    how = f"{summary['backend']}, seed {summary['seed']}"
+    took = f" ({', '.join(parts)})" if parts else ""
+    head = f"{summary['experiment']}: {summary['status']}, {summary['model_time_s']:g} s of model time on {how}{took}"
+    say(head, style="bold")
+    readout = summary.get("readout") or {}
+    if readout.get("accuracy_argmax") is not None:
+        say(
+            f"Accuracy {100 * readout['accuracy_ties_wrong']:.1f} % (ties count as wrong), "
+            f"{100 * readout['accuracy_argmax']:.1f} % (first of a tie), "
+            f"on {readout['n_test']} test samples, {readout['n_silent']} of them without a spike.",
+            style="bold green",
+        )
+    rows = [
+        (
+            path,
+            f"{one['size']:,}",
+            *(("-", "-") if one.get("spikes") is None else (f"{one['spikes']:,}", f"{one['rate_hz']:.3g} Hz")),
+        )
+        for path, one in summary.get("populations", {}).items()
+    ]
+    if rows:
+        table(("population", "cells", "spikes", "rate"), rows, right=("cells", "spikes", "rate"))
+
+
+def _raster(results: Results) -> None:
+    """Spikes of the last second, of every population whose spikes were recorded."""
+    from brainsim.plots import raster_text
+
+    populations, stop = results.summary["populations"], results.summary["model_time_s"]
+    spikes = {path: results.spikes(path) for path in results.spike_paths if path in populations}
+    if spikes:
+        sizes = {path: populations[path]["size"] for path in spikes}
+        ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
+        say(raster_text(spikes, sizes, max(0.0, stop - 1.0), stop, width=min(width(), 100), ascii_only=ascii_only))

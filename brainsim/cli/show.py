@@ -1,0 +1,165 @@
+"""The verb ``show``: what an experiment or a part is made of, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from brainsim.cli.console import say, table, tell
+from brainsim.cli.run import overrides
+from brainsim.errors import FileError, FitError, Problem, suggest
+
+if TYPE_CHECKING:
+    from brainsim.circuit import Circuit, Projection
+    from brainsim.compose.plan import Connection, Constant, Group, Initial, Plan, Regular
+
+
+def show(
+    name: str, script: bool, equations: bool, graph: bool, why: str | None, out: Path | None,
+    sets: Sequence[str], library: Sequence[Path],
+) -> None:  # fmt: skip
+    """Print what was asked for; without a choice, the resolved content."""
+    values = overrides(sets)
+    if sum((script, equations, graph, why is not None)) > 1:
+        raise FileError(Problem("value", "show takes one of --script, --equations, --graph and --why", None, ""))
+    if graph or why is not None:
+        from brainsim.run.prepare import circuit
+
+        found = circuit(name, set=values, library=tuple(library))
+        if graph:
+            show_graph(found)
+        else:
+            show_why(found, why or "")
+        return
+    if script or equations:
+        import brainsim
+        from brainsim.script import script as printed
+
+        plan = brainsim.plan(name, set=values, library=tuple(library))
+        write(printed(plan) if script else equations_text(plan), out)
+        return
+    write(content(name, values, library), out)
+
+
+def write(text: str, out: Path | None) -> None:
+    """To a file, or to stdout."""
+    if out is None:
+        say(text.rstrip("\n"))
+        return
+    out.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    tell(f"Written to {out}")
+
+
+def show_graph(circuit: Circuit) -> None:
+    """Two tables: populations, and projections between them."""
+    cells = [(one.path, f"{one.size:,}", one.neuron.name) for one in circuit.populations.values()]
+    table(("population", "cells", "neuron"), cells, right=("cells",))
+    rows = [
+        (
+            one.path,
+            end(circuit, one.source),
+            end(circuit, one.target),
+            " + ".join(part.name for part in one.synapses),
+            one.plasticity.name if one.plasticity else "-",
+            rule(one),
+            "-" if one.delay is None else str(one.delay),
+        )
+        for one in circuit.projections.values()
+    ]
+    if rows:
+        say()
+        table(("projection", "from", "to", "synapse", "rule", "connect", "delay"), rows)
+    links = [(".".join(link.target), ".".join(link.source)) for link in circuit.links]
+    if links:
+        say()
+        table(("link", "shows"), links)
+
+
+def end(circuit: Circuit, ends: Any) -> str:
+    """``cortex.exc``, with the slice if it is one."""
+    whole = (ends.start, ends.stop) == (0, circuit.populations[ends.path].size)
+    return ends.path if whole else f"{ends.path}[{ends.start}:{ends.stop}]"
+
+
+def rule(projection: Projection) -> str:
+    """``all``, ``p 0.1``, ``in_degree 80``."""
+    connect = dict(projection.connect)
+    name = str(connect.pop("rule"))
+    value = connect.get(name)
+    return name if value is None else f"{name} {value}"
+
+
+def show_why(circuit: Circuit, path: str) -> None:
+    """Every value that was given for a path, the one that counts last."""
+    chain = circuit.history.get(path)
+    if chain is None:
+        hint = suggest(path, circuit.history, "path")
+        raise FitError(Problem("path", f"{path} is no path of {circuit.experiment.experiment}", None, hint))
+    for k, (value, origin) in enumerate(chain):
+        say(f"{value}  {origin}", style="bold" if k == len(chain) - 1 else "dim")
+
+
+def equations_text(plan: Plan) -> str:
+    """Final equations, code and values of every group and connection."""
+    return "\n\n".join(
+        "\n".join(lines) for lines in (*map(group_lines, plan.groups), *map(synapse_lines, plan.connections))
+    )
+
+
+def group_lines(group: Group) -> Iterator[str]:
+    yield f"{group.path}: {group.size} x {group.cell or 'cell'}"
+    yield from (f"    {line.text}" for line in group.equations)
+    if group.threshold:
+        yield from block("threshold", group.threshold)
+    if group.reset:
+        yield from block("reset", group.reset)
+    if group.refractory:
+        yield from block("refractory", group.refractory)
+    for event in group.events:
+        yield from block(f"event {event.name} in {event.when}", event.condition)
+        if event.code:
+            yield from block(f"on {event.name}", event.code)
+    for link in group.links:
+        yield f"  {link.variable} shows {link.source}.{link.source_variable}"
+    yield from tail(group.regular, group.constants, group.initial)
+
+
+def synapse_lines(one: Connection) -> Iterator[str]:
+    ends = [f"{side.group}[{side.start}:{side.stop}]" for side in (one.source, one.target)]
+    yield f"{one.path}: {ends[0]} to {ends[1]}, {' + '.join(one.parts)}"
+    yield from (f"    {line.text}" for line in one.equations)
+    for path in one.pathways:
+        delay = "" if path.delay is None else f", {path.delay * 1e3:g} ms later"
+        yield from block(f"on {path.side} {path.event}{delay}", path.code)
+    yield from tail(one.regular, one.constants, one.initial)
+
+
+def tail(regular: Sequence[Regular], constants: Sequence[Constant], initial: Sequence[Initial]) -> Iterator[str]:
+    for item in regular:
+        yield from block(f"every {item.period * 1e3:g} ms in {item.when}", item.code)
+    if constants:
+        yield "  constants: " + ", ".join(f"{item.name} = {item.value}" for item in constants)
+    for start in initial:
+        yield f"  initial {start.variable} = {start.expression}"
+
+
+def block(head: str, code: str) -> Iterator[str]:
+    """``head: code``, or the code indented below if it has several lines."""
+    lines = [line for line in code.strip().splitlines() if line.strip()]
+    if len(lines) == 1:
+        yield f"  {head}: {lines[0]}"
+    else:
+        yield f"  {head}:"
+        yield from (f"    {line}" for line in lines)
+
+
+def content(name: str, values: Mapping[str, str], library: Sequence[Path]) -> str:
+    """YAML of an experiment with every part in place, or of a part with its parents merged."""
+    import yaml
+
+    from brainsim.run.prepare import resolved
+
+    return yaml.safe_dump(
+        resolved(name, set=values, library=tuple(library)), sort_keys=False, allow_unicode=True, width=100
+    )
