@@ -1,4 +1,4 @@
-"""One graph of populations, projections and links out of nested regions."""
+"""What a flattened model is made of."""
 
 from __future__ import annotations
 
@@ -84,6 +84,10 @@ class Circuit:
     links: tuple[Link, ...]
     notes: tuple[str, ...] = ()
     cite: tuple[str, ...] = ()
-    resolved: Mapping[str, Any] = field(default_factory=dict)  # the experiment with every part in place, all values final
-    history: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # dotted path -> ((value, origin), ...)
+    resolved: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # the experiment with every part in place, all values final
+    history: Mapping[str, tuple[tuple[str, str], ...]] = field(
+        default_factory=dict
+    )  # dotted path -> ((value, origin), ...)
     graph: nx.MultiDiGraph = field(default_factory=nx.MultiDiGraph, compare=False)

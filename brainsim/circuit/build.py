@@ -1,0 +1,126 @@
+"""An experiment file and a library -> one circuit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+
+from brainsim.circuit.model import Circuit
+from brainsim.circuit.parts import Site
+from brainsim.circuit.projections import Projections
+from brainsim.circuit.protocol import Protocol
+from brainsim.circuit.regions import Regions
+from brainsim.circuit.values import Scope
+from brainsim.errors import FileError, FitError, Problem, Problems
+from brainsim.library import Library
+from brainsim.overrides import Overrides
+from brainsim.source import Tree, identify
+from brainsim.spec.check import check
+
+_NO_NAMES = "An experiment has no parameters of its own: write a value here, or set the parameter inside the region."
+
+
+def build(
+    experiment: Tree, library: Library, command_line: Mapping[str, Any] | None = None, root: Path | str | None = None
+) -> Circuit:
+    """Flatten an experiment: every part found, every override applied, every value literal.
+
+    Parameters
+    ----------
+    experiment
+        The experiment file; a region or neuron goes through :func:`wrap` first.
+    command_line
+        Dotted path -> value, as text (read as a YAML scalar) or number; these win over all else.
+    root
+        Folder under which files named in the model (matrices, points) are read: by default that of the experiment.
+
+    Raises
+    ------
+    FileError, FitError
+        With everything that is wrong, each with its place.
+    """
+    problems = Problems()
+    tree = library.resolve(experiment)
+    overrides = Overrides(tree, command_line or {}, problems)
+    site = Site(library, overrides, problems)
+    site.add_cite(tree)
+    regions = Regions(site, Path(root) if root is not None else _folder(experiment))
+    top = regions.expand(tree.at(("region",)), "", Scope("the experiment", literal=_NO_NAMES))
+    protocol = Protocol(site, tree, top.scope if top else Scope("the experiment", literal=_NO_NAMES))
+    dt = protocol.time()
+    if top is None:
+        problems.raise_any(FitError)
+    assert top is not None
+    Projections(regions, dt).wire(top)
+    protocol.check(top, regions)
+    overrides.check_all_used(problems)
+    regions.check_read(top)
+    problems.raise_any(FitError)
+    final = protocol.final()
+    spec = check(final, problems)
+    problems.raise_any(FitError)
+    resolved = {key: value for key, value in final.data.items() if key not in ("extends", "set")}
+    resolved["region"] = top.resolved
+    return Circuit(
+        experiment=spec,
+        tree=final,
+        populations=regions.populations,
+        projections=regions.projections,
+        links=tuple(regions.links.values()),
+        notes=tuple(dict.fromkeys(site.notes)),
+        cite=tuple(site.cite),
+        resolved=resolved,
+        history={path: tuple((g.text, g.origin) for g in chain) for path, chain in overrides.history.items()},
+        graph=_graph(regions),
+    )
+
+
+def _folder(experiment: Tree) -> Path:
+    path = Path(experiment.file)
+    return path.parent if path.is_file() else Path.cwd()
+
+
+def _graph(regions: Regions) -> nx.MultiDiGraph:
+    graph = nx.MultiDiGraph()
+    for path, population in regions.populations.items():
+        graph.add_node(path, size=population.size, cell=population.neuron.name)
+    for path, projection in regions.projections.items():
+        graph.add_edge(projection.source.path, projection.target.path, key=path)
+    return graph
+
+
+def wrap(tree: Tree, duration: str = "100 ms") -> Tree:
+    """A region or a neuron with a small experiment around it, so that it can be checked, shown and run.
+
+    An experiment comes back as it is. A neuron becomes one cell at the path ``cell``. Spikes of the populations of the
+    region itself are recorded. Raises :class:`FileError` for a synapse or rule: they need cells to join.
+    """
+    kind, name = identify(tree)
+    if kind == "experiment":
+        return tree
+    if kind == "region":
+        data, inside = tree.data, ("region",)
+        populations = list(data.get("populations") or {})
+    elif kind == "neuron":
+        about = f"One cell of {name}."
+        data = {"region": name, "about": about, "populations": {"cell": {"neuron": tree.data, "size": 1}}}
+        inside, populations = ("region", "populations", "cell", "neuron"), ["cell"]
+    else:
+        hint = "Use it in a region, under projections, and run that."
+        raise FileError(Problem("value", f"a {kind} alone cannot be run: it joins cells", tree.mark(), hint))
+    experiment = {
+        "experiment": name,
+        "grammar": 1,
+        "about": f"The {kind} {name} on its own.",
+        "region": data,
+        "run": {"duration": duration},
+        "record": {"spikes": populations},
+    }
+    shift = [
+        {(*inside, *path): place for path, place in known.items()} for known in (tree.marks, tree.keys, tree.lines)
+    ]
+    marks = {(): tree.mark(), inside: tree.mark()} | shift[0]
+    return Tree(experiment, tree.file, marks, shift[1], shift[2])

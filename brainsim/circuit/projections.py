@@ -1,0 +1,178 @@
+"""Projections: both ends, synapses and rule, connection, delays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brainsim.circuit import wiring
+from brainsim.circuit.initial import SYNAPSE_WORDS, cell_initial, initial
+from brainsim.circuit.links import find_links
+from brainsim.circuit.model import Ends, Part, Projection
+from brainsim.circuit.parts import content, part
+from brainsim.circuit.regions import Node, Regions, join
+from brainsim.circuit.values import Scope, code, evaluate, literal
+from brainsim.circuit.variables import add_to_cells, of_synapse
+from brainsim.errors import suggest
+from brainsim.overrides import Given
+from brainsim.source import Tree
+from brainsim.units import Quantity
+
+
+class Projections:
+    """Joins the populations of ``regions``; ``dt`` in seconds, None if it is wrong itself."""
+
+    def __init__(self, regions: Regions, dt: float | None) -> None:
+        self.regions, self.dt = regions, dt
+        self.site, self.problems = regions.site, regions.problems
+
+    def wire(self, top: Node) -> None:
+        """Projections, links and initial values, once all populations are known."""
+        for node in top:
+            for name in node.tree.get(("projections",), {}):
+                self.regions.count(node.tree.key_mark(("projections", name)))
+                self._projection(node, name)
+        for projection in self.regions.projections.values():
+            add_to_cells(projection, self.regions.cells, self.problems)
+        for node in top:
+            for name in node.tree.get(("populations",), {}):
+                cell_initial(self.regions, node, name)
+            find_links(self.regions, node)
+
+    def _projection(self, node: Node, name: str) -> None:
+        path, tree = join(node.path, name), node.tree.at(("projections", name))
+        settle, scope, problems = self.regions.settler(path, tree), node.scope, self.problems
+        self.regions.tried.append(path)
+        sides = [self._end(node, path, key, settle) for key in ("from", "to")]
+        if any(side and self.regions.known[side[0]] == "lesion" for side in sides):
+            empty = next(side[0] for side in sides if side and self.regions.known[side[0]] == "lesion")
+            self.site.notes.append(f"{path} is left out: {empty} has size 0.")
+            self.site.overrides.block(path)
+            self.regions.dropped.add(path)
+            return
+        synapses, several = self._synapses(node, tree, path)
+        rule_use = tree.at(("plasticity",)) if "plasticity" in tree.data else Tree(None, tree.file, {(): tree.mark()})
+        rule = None
+        if rule_use.data is not None or self.site.overrides.names(path).count("plasticity"):
+            rule = part(self.site, "plasticity", rule_use, scope, f"{path}.plasticity")
+        parts = [found for found in (*synapses, rule) if found is not None]
+        names = of_synapse(parts, problems)
+        complete = len(parts) == len(synapses) + (rule_use.data is not None or rule is not None)
+        whole_names = names if complete else None
+        autapses = self._flag(settle("autapses"), False)
+        delay = self._delay(settle("delay"), scope, "delay")
+        learn_delay = self._delay(settle("learn_delay"), scope, "learn_delay", drawn=False)
+        port = settle("port")
+        start, start_yaml = initial(self.regions, tree, path, scope, whole_names, {}, SYNAPSE_WORDS)
+        ends = [side[1] if side else None for side in sides]
+        connect = None
+        if ends[0] is not None and ends[1] is not None:
+            layouts = tuple(self.regions.populations[end.path].layout for end in ends if end)
+            connect = wiring.connect(
+                tree, settle, scope, (ends[0], ends[1]), layouts, autapses, self.regions.root, problems
+            )  # type: ignore[arg-type]
+        else:
+            self.site.overrides.block(f"{path}.connect")
+        if connect is None or not complete or ends[0] is None or ends[1] is None:
+            return
+        self._check_port(port, ends[1].path)
+        found: dict[str, Any] = {key: settle(key).value for key in ("from", "to")}  # type: ignore[union-attr]
+        found["synapse"] = [content(s) for s in synapses if s] if several else content(synapses[0])  # type: ignore[arg-type]
+        if rule is not None:
+            found["plasticity"] = content(rule)
+        found["connect"] = connect[1]
+        for key, value in (("delay", delay), ("learn_delay", learn_delay)):
+            if value is not None:
+                found[key] = literal(value) if isinstance(value, Quantity) else value
+        if port is not None:
+            found["port"] = port.value
+        if start_yaml:
+            found["initial"] = start_yaml
+        if autapses:
+            found["autapses"] = True
+        node.resolved.setdefault("projections", {})[name] = found
+        self.regions.synapses[path] = names
+        self.regions.projections[path] = Projection(
+            path,
+            ends[0],
+            ends[1],
+            tuple(s for s in synapses if s),
+            rule,
+            connect[0],
+            delay,
+            learn_delay,
+            None if port is None else str(port.value),
+            start,
+            autapses,
+            tree,
+        )
+
+    def _end(self, node: Node, path: str, key: str, settle: wiring.Settle) -> tuple[str, Ends | None] | None:
+        """The population of one end, and the cells of it; no cells if it is a lesion or wrong itself."""
+        chosen = settle(key)
+        assert chosen is not None
+        text = str(chosen.value)
+        full = wiring.find_population(text, node.path, self.regions.known, chosen.mark, self.problems)
+        if full is None:
+            return None
+        if self.regions.known[full] != "fine":
+            return full, None
+        return full, wiring.ends(text, self.regions.populations[full].size, full, chosen.mark, self.problems)
+
+    def _synapses(self, node: Node, tree: Tree, path: str) -> tuple[list[Part | None], bool]:
+        """Synapse parts, and whether they are written as a list (their parameters are then at ``synapse.NAME``)."""
+        use = tree.data["synapse"]
+        if not isinstance(use, list):
+            return [part(self.site, "synapse", tree.at(("synapse",)), node.scope, f"{path}.synapse")], False
+        found: list[Part | None] = []
+        names: list[str] = []
+        for k, item in enumerate(use):
+            at = tree.at(("synapse", k))
+            name = str((item.get("synapse") or item.get("name")) if isinstance(item, dict) else item)
+            if name in names:
+                self.problems.add(
+                    "name", f"synapse {name} stands here twice", at.mark(), "Give the second a projection of its own."
+                )
+            names.append(name)
+            found.append(part(self.site, "synapse", at, node.scope, path, renamed=f"{path}.synapse.{name}"))
+        if not found:
+            self.problems.add(
+                "value", "synapse: [] is an empty list", tree.mark(("synapse",)), "Name a synapse, such as ampa."
+            )
+            return [None], True
+        return found, True
+
+    def _flag(self, chosen: Given | None, default: bool) -> bool:
+        if chosen is None:
+            return default
+        if not isinstance(chosen.value, bool):
+            self.problems.add(
+                "value", f"autapses is true or false, got {chosen.text}", chosen.mark, "Write autapses: true."
+            )
+            return default
+        return chosen.value
+
+    def _delay(self, chosen: Given | None, scope: Scope, what: str, drawn: bool = True) -> Quantity | str | None:
+        if chosen is None:
+            return None
+        if drawn:
+            found = code(chosen, scope, what, self.problems, allowed={}, builtin=SYNAPSE_WORDS, dims=wiring.TIME)
+            if isinstance(found, str):
+                return found
+        if not drawn or found is not None:
+            found = evaluate(chosen, scope, what, self.problems, wiring.TIME, positive=False)
+        if found is None or not wiring.on_grid(found, self.dt, what, chosen.mark, self.problems):  # type: ignore[arg-type]
+            return None
+        return found
+
+    def _check_port(self, chosen: Given | None, target: str) -> None:
+        if chosen is None:
+            return
+        neuron = self.regions.populations[target].neuron
+        ports = ["I_syn", *neuron.spec.ports]  # type: ignore[union-attr]
+        if chosen.value not in ports:
+            self.problems.add(
+                "name",
+                f"neuron {neuron.name} has no port {chosen.text}",
+                chosen.mark,
+                suggest(chosen.text, ports, "port"),
+            )

@@ -1,0 +1,330 @@
+"""The experiment's own keys: run, trial, data, phases, readout, stimuli, record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brainsim.circuit.parts import Site
+from brainsim.circuit.regions import Node, Regions
+from brainsim.circuit.values import Scope, evaluate, literal
+from brainsim.circuit.variables import Names
+from brainsim.circuit.wiring import TIME, ends, find_population, on_grid, split_slice
+from brainsim.errors import Mark, suggest
+from brainsim.overrides import Given, given, put
+from brainsim.source import Tree
+from brainsim.spec.experiment import Data, Phase, Readout, Run
+from brainsim.units import Dims, Quantity
+
+Steps = tuple[str | int, ...]
+
+
+class Protocol:
+    """Settles the values of an experiment, then holds it against the circuit it runs."""
+
+    def __init__(self, site: Site, tree: Tree, scope: Scope) -> None:
+        self.site, self.tree, self.scope, self.problems = site, tree, scope, site.problems
+        self.values: dict[Steps, Given] = {}  # what replaces the value in the file
+        self.lesioned: list[Steps] = []  # entries that name a population of size 0
+        self.dt: float | None = None
+
+    def settle(self, *path: str | int, default: Any = None) -> Given | None:
+        """The value that counts at a key; it takes the place of the one in the file."""
+        own = given(self.tree, *path)
+        if own is None and default is not None:
+            own = Given(default)
+        chosen = self.site.overrides.settle(".".join(map(str, path)), own)
+        if chosen is not None:
+            self.values[path] = chosen
+        return chosen
+
+    def quantity(
+        self, *path: str | int, dims: Dims | None = None, positive: bool | None = None, default: Any = None
+    ) -> Quantity | None:
+        """The same for a key that is a quantity, evaluated with the parameters of the outermost region."""
+        chosen = self.settle(*path, default=default)
+        if chosen is None:
+            return None
+        found = evaluate(chosen, self.scope, str(path[-1]), self.problems, dims, positive)
+        if found is not None:
+            self.values[path] = Given(literal(found), chosen.mark, chosen.lines)
+        return found
+
+    def time(self) -> float | None:
+        """Settle ``run``: the time step in seconds, or None if it is wrong."""
+        for key in ("seed", "backend"):
+            self.settle("run", key, default=Run.model_fields[key].default)
+        dt = self.quantity("run", "dt", dims=TIME, positive=True, default=Run.model_fields["dt"].default)
+        self.quantity("run", "duration", dims=TIME, positive=True)
+        self.dt = None if dt is None else float(dt.value)
+        return self.dt
+
+    # -- against the circuit ----------------------------------------------------------------------
+
+    def check(self, top: Node, regions: Regions) -> None:
+        """Settle all other keys, and report what the circuit does not have."""
+        self.regions = regions
+        self._lengths()
+        if self._has("trial"):
+            duration = self.quantity("trial", "duration", dims=TIME, positive=True)
+            if duration is not None:
+                mark = self.values["trial", "duration"].mark
+                on_grid(duration, self.dt, "trial.duration", mark, self.problems)
+            for field in self.tree.get(("trial", "inputs"), {}):
+                self._input(field)
+        if self._has("data"):
+            for key, field in Data.model_fields.items():
+                self.settle("data", key, default=None if field.is_required() else field.default)
+        for name in self.tree.get(("phases",), {}):
+            self._phase(name, top)
+        if self._has("readout"):
+            self._readout()
+        for name in self.tree.get(("stimuli",), {}):
+            self._stimulus(name)
+        for k, text in enumerate(self.tree.get(("record", "spikes"), [])):
+            self._cells(text, ("record", "spikes", k), slices=True)
+        for text in self.tree.get(("record", "state"), {}):
+            self._state(text)
+
+    def _has(self, key: str) -> bool:
+        return isinstance(self.tree.get((key,)), dict)
+
+    def _key(self, *path: str | int) -> Mark:
+        return self.tree.key_mark(path)
+
+    def _lengths(self) -> None:
+        """Exactly one of a duration and phases; what phases need is there, and nothing needs phases without them."""
+        problems, phases = self.problems, self.tree.get(("phases",), {})
+        duration = self.values.get(("run", "duration"))
+        if phases and duration is not None:
+            problems.add(
+                "value",
+                "an experiment has phases or run.duration, not both: its trials add up to the duration",
+                duration.mark,
+                "Remove run.duration.",
+            )
+        if not phases and duration is None:
+            problems.add(
+                "key",
+                "the experiment does not say how long it runs",
+                self._key("run"),
+                "Write run: {duration: 1 s}, or phases: with data: and trial:.",
+            )
+        for key in ("data", "trial"):
+            if phases and not self._has(key):
+                problems.add(
+                    "needs",
+                    f"phases need {key}",
+                    self._key("phases"),
+                    {
+                        "data": "Add data: {name: mnist, train: 1000, test: 500}.",
+                        "trial": "Add trial: {duration: 350 ms, inputs: {image: POPULATION.INPUT}}.",
+                    }[key],
+                )
+            if not phases and self._has(key):
+                problems.add(
+                    "needs", f"{key} is of no use without phases", self._key(key), "Add phases: {train: {data: train}}."
+                )
+        if not phases and self._has("readout"):
+            problems.add("needs", "a readout needs phases", self._key("readout"), "Add phases:, or remove readout:.")
+
+    def _phase(self, name: str, top: Node) -> None:
+        at = ("phases", name)
+        split = self.settle(*at, "data")
+        for key in ("passes", "shuffle"):
+            self.settle(*at, key, default=Phase.model_fields[key].default)
+        if split is not None and self._has("data") and split.value in ("train", "label", "test"):
+            count = self.values.get(("data", str(split.value)))
+            if count is None or count.value == 0:
+                self.problems.add(
+                    "value",
+                    f"phase {name} shows the split {split.value}, which has no samples",
+                    split.mark,
+                    f"Write for example data.{split.value}: 1000.",
+                )
+        for k, text in enumerate(self.tree.get((*at, "fresh"), [])):
+            known = self.regions.known
+            if text == "cells" or any(path.startswith(f"{text}.") for path in known):
+                continue
+            self._cells(text, (*at, "fresh", k), also=("cells",))
+        for path in self.tree.get((*at, "set"), {}):
+            self._changed(path, (*at, "set", path))
+
+    def _changed(self, path: str, at: Steps) -> None:
+        """A parameter of a part that a phase changes."""
+        place = self.site.places.get(path)
+        if place is None:
+            if any(path == lost or path.startswith(f"{lost}.") for lost in self.regions.lost()):
+                self.lesioned.append(at)
+                return
+            if any(not b or path.startswith(f"{b}.") for b in self.site.overrides.blocked):
+                return
+            what = "is a value a phase cannot change" if path in self.site.overrides.history else "leads to nothing"
+            hint = suggest(path, self.site.places, "parameter")
+            self.problems.add(
+                "path", f"{path} {what}: phases set parameters of neurons, synapses and rules", self._key(*at), hint
+            )
+            return
+        chosen = self.settle(*at)
+        assert chosen is not None
+        value = evaluate(chosen, place.scope, path.rpartition(".")[2], self.problems, place.value.dims)
+        if value is not None:
+            self.values[at] = Given(literal(value), chosen.mark, chosen.lines)
+
+    def _readout(self) -> None:
+        for key in ("name", "assign_from", "ties"):
+            default = Readout.model_fields[key]
+            self.settle("readout", key, default=None if default.is_required() else default.default)
+        population = self.settle("readout", "population")
+        if population is not None:
+            found = find_population(str(population.value), "", self.regions.known, population.mark, self.problems)
+            if found and self.regions.known[found] == "lesion":
+                self.problems.add(
+                    "value",
+                    f"{found} has size 0, so nothing can be read out of it",
+                    population.mark,
+                    "Read out another population.",
+                )
+        phase, phases = self.values.get(("readout", "assign_from")), self.tree.get(("phases",), {})
+        if phase and phases and phase.value not in phases:
+            mark, name = phase.mark or self._key("readout"), phase.value
+            self.problems.add(
+                "name", f"readout.assign_from: there is no phase {name}", mark, suggest(str(name), phases, "phase")
+            )
+
+    # -- places in the circuit --------------------------------------------------------------------
+
+    def _cells(self, text: str, at: Steps, *, slices: bool = False, also: tuple[str, ...] = ()) -> str | None:
+        """A population that an entry names; None if it is unknown or a lesion."""
+        mark = self.tree.mark(at)
+        known = {**self.regions.known, **dict.fromkeys(also, "fine")}
+        found = find_population(text, "", known, mark, self.problems)
+        if found is None or known[found] == "wrong":
+            return None
+        if known[found] == "lesion":
+            self.lesioned.append(at)
+            return None
+        if "[" in text and not slices:
+            self.problems.add("path", f"no slice can stand here, got {text}", mark, f"Write {found}.")
+        elif "[" in text and ends(text, self.regions.populations[found].size, found, mark, self.problems) is None:
+            return None
+        return found
+
+    def _variable(self, text: str, at: Steps, allowed: str) -> tuple[str, Dims | None] | None:
+        """``cortex.drive.rate`` -> the population and the dimensions of its input (or parameter)."""
+        chosen = self.values.get(at)
+        mark = chosen.mark or self.tree.mark(at) if chosen else self.tree.mark(at)
+        population, _, name = text.rpartition(".")
+        population = population.removesuffix(".neuron")
+        if not population or "[" in text:
+            self.problems.add(
+                "path", f"{text} is no {allowed} of a population", mark, "Write POPULATION.INPUT, such as drive.rate."
+            )
+            return None
+        full = find_population(population, "", self.regions.known, mark, self.problems)
+        if full is None or full not in self.regions.cells:
+            return None
+        names: Names = self.regions.cells[full]
+        fit = dict(names.inputs)
+        if allowed != "input":
+            neuron = self.regions.neurons[full]
+            fit |= {key: value.dims for key, value in neuron.values.items()}
+        if name not in fit:
+            self.problems.add("name", f"{full} has no {allowed} {name}", mark, suggest(name, fit, allowed))
+            return None
+        if self.regions.known[full] == "lesion":
+            self.lesioned.append(at)
+            return None
+        return full, fit[name]
+
+    def _input(self, field: str) -> None:
+        at = ("trial", "inputs", field)
+        chosen = self.settle(*at)
+        if chosen is not None:
+            self._variable(str(chosen.value), at, "input")
+
+    def _stimulus(self, name: str) -> None:
+        at: Steps = ("stimuli", name)
+        to = self.settle(*at, "to")
+        found = self._variable(str(to.value), (*at, "to"), "input or parameter") if to is not None else None
+        if self.lesioned and self.lesioned[-1] == (*at, "to"):
+            self.lesioned[-1] = at
+            self.site.overrides.block(".".join(map(str, at)))
+            return
+        dims = found[1] if found else None
+        self.quantity(*at, "constant", dims=dims)
+        pulses = self.tree.get((*at, "pulse"))
+        if pulses is None and self.tree.get((*at, "constant")) is None:
+            self.problems.add(
+                "key", f"stimulus {name} has neither constant nor pulse", self._key(*at), "Write constant: 20 Hz."
+            )
+        places = (
+            [(*at, "pulse", k) for k in range(len(pulses))]
+            if isinstance(pulses, list)
+            else [(*at, "pulse")]
+            if pulses
+            else []
+        )
+        for place in places:
+            self.quantity(*place, "value", dims=dims)
+            start = self.quantity(*place, "start", dims=TIME, positive=False, default="0 ms")
+            stop = self.quantity(*place, "stop", dims=TIME, positive=False)
+            if start is not None and stop is not None and not start.value < stop.value:
+                self.problems.add(
+                    "value",
+                    f"the pulse stops at {stop}, before it starts at {start}",
+                    self.values[(*place, "stop")].mark,
+                    "Make stop later than start.",
+                )
+
+    def _state(self, text: str) -> None:
+        at: Steps = ("record", "state", text)
+        every = self.quantity(*at, "every", dims=TIME, positive=True)
+        self.settle(*at, "sample")
+        if every is not None:
+            on_grid(every, self.dt, "every", self.values[(*at, "every")].mark, self.problems)
+        path, names = split_slice(text)[0], None
+        if path in self.regions.lost():
+            self.lesioned.append(at)
+        elif path in self.regions.synapses:
+            names = self.regions.synapses[path]
+            if "[" in text:
+                self.problems.add(
+                    "path", f"a projection has no slices, got {text}", self._key(*at), f"Write {path}, with sample: N."
+                )
+        elif path in self.regions.known:
+            found = self._cells(text, at, slices=True)
+            names = self.regions.cells[found] if found else None
+        elif path not in self.regions.tried:  # else it is wrong itself, and reported
+            hint = suggest(path, [*self.regions.known, *self.regions.tried], "population or projection")
+            self.problems.add("name", f"there is no population or projection {path}", self._key(*at), hint)
+        for k, variable in enumerate(self.tree.get((*at, "variables"), []) if names else []):
+            if names and variable not in names.all:
+                self.problems.add(
+                    "name",
+                    f"{path} has no variable {variable}",
+                    self.tree.mark((*at, "variables", k)),
+                    suggest(variable, names.all, "variable"),
+                )
+
+    # -- the result -------------------------------------------------------------------------------
+
+    def final(self) -> Tree:
+        """The experiment with every value settled and without what names a lesion."""
+        tree = put(self.tree, self.values)
+        for at in self.lesioned:
+            self.site.notes.append(
+                f"{'.'.join(map(str, at[:-1]))}: {_last(self.tree, at)} is left out, its population has size 0."
+            )
+        return Tree(_without(tree.data, set(self.lesioned), ()), tree.file, tree.marks, tree.keys, tree.lines)
+
+
+def _last(tree: Tree, at: Steps) -> Any:
+    return tree.get(at) if isinstance(at[-1], int) else at[-1]
+
+
+def _without(data: Any, gone: set[Steps], at: Steps) -> Any:
+    if isinstance(data, dict):
+        return {key: _without(value, gone, (*at, key)) for key, value in data.items() if (*at, key) not in gone}
+    if isinstance(data, list):
+        return [_without(value, gone, (*at, k)) for k, value in enumerate(data) if (*at, k) not in gone]
+    return data
