@@ -116,8 +116,6 @@ def _joins(
     made = []
     for number, synapse in enumerate(projection.synapses):
         name = names[path] if len(projection.synapses) == 1 else f"{names[path]}_{synapse.name}"
-        source, target = cells[projection.source.path], cells[projection.target.path]
-        made.append(
-            Join(projection, synapse, rule if number == 0 else None, name, source, target, clock, problems, extra)
-        )
+        ends = (cells[projection.source.path], cells[projection.target.path])
+        made.append(Join(projection, synapse, rule if number == 0 else None, name, ends, clock, problems, extra))
     return made
