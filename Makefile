@@ -48,7 +48,7 @@ $(VENV)/.installed-test: $(BIN)/python setup.cfg pyproject.toml
 
 demo: $(VENV)/.installed
 	@echo
-	@echo "1. A first raster: a network of 1,000 cells, on numpy, nothing compiled."
+	@echo "1. A first raster: 500 cells of cortex for half a second, on numpy, nothing compiled."
 	@$(BIN)/brainsim run cortex_ei --backend numpy --raster
 	@echo
 	@echo "2. The main job: one layer learns handwritten digits without labels."

@@ -46,11 +46,20 @@ def list_parts(kind: str | None, library: Sequence[Path]) -> None:
 
     shelf = Library(tuple(library))
     for each in (kind_of(kind),) if kind else KINDS:
-        rows = [(name, about, shown) for name, about, shown in shelf.names(each)]
+        rows = [(name, about) for name, about, _ in shelf.names(each)]
         if rows or kind:
-            table((each, "about", "file"), rows)
-            if not kind:
-                say()
+            say(table((each, "about"), rows) + ("" if kind else "\n"))
+
+
+def cite(experiment: str, library: Sequence[Path]) -> None:
+    """One entry a line: of the experiment, then of each part it uses."""
+    from brainsim.run.prepare import circuit
+
+    entries = [entry for entry in circuit(experiment, library=tuple(library)).cite if entry != "own"]
+    for entry in entries:
+        say(entry)
+    if not entries:
+        tell(f"{experiment} and its parts cite nothing.")
 
 
 def print_schema(kind: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -13,8 +13,8 @@ from rich.text import Text
 
 from brainsim.errors import BrainsimError, FileError, FitError, Problem
 
-#: Width when the output is no terminal: wide enough that a file or a pipe gets one line a row.
-_FILE_WIDTH = 200
+#: Width when the output is no terminal: a file or a pipe gets one line a row.
+_FILE_WIDTH = 10_000
 
 
 class _Console(Console):
@@ -34,25 +34,31 @@ def width() -> int:
     return _console(False).width if sys.stdout.isatty() else 80
 
 
-def say(text: Any = "", style: str = "") -> None:
+def say(text: str = "", style: str = "") -> None:
     """A result, to stdout."""
-    _console(False).print(text, style=style or None, soft_wrap=isinstance(text, str | Text))
+    if style:
+        _console(False).print(text, style=style, soft_wrap=True)
+    else:  # text that is coloured already, or not at all
+        print(text)
 
 
-def tell(text: Any, style: str = "") -> None:
+def tell(text: str | Text, style: str = "") -> None:
     """A message about the work, to stderr."""
-    _console(True).print(text, style=style or None, soft_wrap=isinstance(text, str | Text))
+    _console(True).print(text, style=style or None, soft_wrap=True)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = (), title: str = "") -> None:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> str:
     """Rows of text under headings, folded to the terminal; the columns in ``right`` are aligned right."""
-    made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", title=title or None)
-    made.title_justify, made.title_style = "left", "bold"
+    made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         made.add_row(*[Text(cell) for cell in row])
-    say(made)
+    console = _console(False)
+    with console.capture() as shown:
+        console.print(made)
+    # Columns are padded with blanks, also the last one: no use to a file or a narrow terminal.
+    return "\n".join(line.rstrip() for line in shown.get().splitlines())
 
 
 def _problem(problem: Problem) -> Text:

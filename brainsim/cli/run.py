@@ -95,7 +95,7 @@ def _summary(summary: Mapping[str, Any]) -> None:
         for path, one in summary.get("populations", {}).items()
     ]
     if rows:
-        table(("population", "cells", "spikes", "rate"), rows, right=("cells", "spikes", "rate"))
+        say(table(("population", "cells", "spikes", "rate"), rows, right=("cells", "spikes", "rate")))
 
 
 def _raster(results: Results) -> None:

@@ -23,23 +23,23 @@ def show(
     values = overrides(sets)
     if sum((script, equations, graph, why is not None)) > 1:
         raise FileError(Problem("value", "show takes one of --script, --equations, --graph and --why", None, ""))
+    options = {"set": values, "library": tuple(library)}
     if graph or why is not None:
         from brainsim.run.prepare import circuit
 
-        found = circuit(name, set=values, library=tuple(library))
-        if graph:
-            show_graph(found)
-        else:
-            show_why(found, why or "")
-        return
-    if script or equations:
-        import brainsim
+        found = circuit(name, **options)
+        text = graph_text(found) if graph else why_text(found, why or "")
+    elif script or equations:
+        from brainsim.run.prepare import plan
         from brainsim.script import script as printed
 
-        plan = brainsim.plan(name, set=values, library=tuple(library))
-        write(printed(plan) if script else equations_text(plan), out)
-        return
-    write(content(name, values, library), out)
+        made = plan(name, **options)
+        text = printed(made) if script else equations_text(made)
+    else:
+        from brainsim.run.prepare import resolved
+
+        text = content(resolved(name, **options))
+    write(text, out)
 
 
 def write(text: str, out: Path | None) -> None:
@@ -51,10 +51,9 @@ def write(text: str, out: Path | None) -> None:
     tell(f"Written to {out}")
 
 
-def show_graph(circuit: Circuit) -> None:
-    """Two tables: populations, and projections between them."""
+def graph_text(circuit: Circuit) -> str:
+    """Tables of populations, of the projections between them, and of links."""
     cells = [(one.path, f"{one.size:,}", one.neuron.name) for one in circuit.populations.values()]
-    table(("population", "cells", "neuron"), cells, right=("cells",))
     rows = [
         (
             one.path,
@@ -67,13 +66,13 @@ def show_graph(circuit: Circuit) -> None:
         )
         for one in circuit.projections.values()
     ]
-    if rows:
-        say()
-        table(("projection", "from", "to", "synapse", "rule", "connect", "delay"), rows)
     links = [(".".join(link.target), ".".join(link.source)) for link in circuit.links]
+    tables = [table(("population", "cells", "neuron"), cells, right=("cells",))]
+    if rows:
+        tables.append(table(("projection", "from", "to", "synapse", "rule", "connect", "delay"), rows))
     if links:
-        say()
-        table(("link", "shows"), links)
+        tables.append(table(("link", "shows"), links))
+    return "\n\n".join(tables)
 
 
 def end(circuit: Circuit, ends: Any) -> str:
@@ -90,14 +89,14 @@ def rule(projection: Projection) -> str:
     return name if value is None else f"{name} {value}"
 
 
-def show_why(circuit: Circuit, path: str) -> None:
-    """Every value that was given for a path, the one that counts last."""
+def why_text(circuit: Circuit, path: str) -> str:
+    """Every value that was given for a path and where, the one that counts last."""
     chain = circuit.history.get(path)
     if chain is None:
         hint = suggest(path, circuit.history, "path")
         raise FitError(Problem("path", f"{path} is no path of {circuit.experiment.experiment}", None, hint))
-    for k, (value, origin) in enumerate(chain):
-        say(f"{value}  {origin}", style="bold" if k == len(chain) - 1 else "dim")
+    width = max(len(value) for value, _ in chain)
+    return "\n".join(f"{value:<{width}}  {origin}" for value, origin in chain)
 
 
 def equations_text(plan: Plan) -> str:
@@ -154,12 +153,15 @@ def block(head: str, code: str) -> Iterator[str]:
         yield from (f"    {line}" for line in lines)
 
 
-def content(name: str, values: Mapping[str, str], library: Sequence[Path]) -> str:
-    """YAML of an experiment with every part in place, or of a part with its parents merged."""
+def content(data: Mapping[str, Any]) -> str:
+    """As YAML, code in blocks as a person would write it."""
     import yaml
 
-    from brainsim.run.prepare import resolved
+    class Dumper(yaml.SafeDumper):
+        pass
 
-    return yaml.safe_dump(
-        resolved(name, set=values, library=tuple(library)), sort_keys=False, allow_unicode=True, width=100
-    )
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    return yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=10_000)
