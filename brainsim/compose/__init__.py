@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from brainsim.circuit import Circuit
+from brainsim.compose.alone import check_alone
 from brainsim.compose.cell import Cell
 from brainsim.compose.join import Join
 from brainsim.compose.plan import Plan
@@ -17,7 +18,7 @@ from brainsim.errors import FitError, Problems
 from brainsim.functions import ARITY
 from brainsim.units import parse as parse_quantity
 
-__all__ = ["compose"]
+__all__ = ["check_alone", "compose"]
 
 
 def compose(circuit: Circuit) -> Plan:

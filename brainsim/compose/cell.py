@@ -328,7 +328,8 @@ class Cell:
 
     def check(self) -> None:
         """Names and dimensions of everything the cell runs."""
-        checker = Checker(self.find, lambda: [*self.declared, *CELL_BUILT_IN], self.problems)
+        checker = _CellChecker(self.find, lambda: [*self.declared, *CELL_BUILT_IN], self.problems)
+        checker.cell = self
         for equation in self._equations():
             checker.equation(equation)
         for condition in self.conditions:
@@ -402,3 +403,13 @@ class Cell:
             about=self.part.spec.about,
             mark=self.population.tree.mark(()),
         )
+
+
+class _CellChecker(Checker):
+    """Knows where the cell's parameters are set."""
+
+    cell: Cell
+
+    def origin(self, name: str) -> str:
+        declared = self.cell.declared.get(name)
+        return declared.told() if declared else ""

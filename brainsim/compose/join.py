@@ -430,6 +430,10 @@ class _SynapseChecker(Checker):
         names += [f"{n}_post" for n in join.target.declared] + [f"{n}_pre" for n in join.source.declared]
         return names
 
+    def origin(self, name: str) -> str:
+        declared = self.join.declared.get(name)
+        return declared.told() if declared else ""
+
     def expected(self, name: str) -> bool:
         rule = self.join.rule
         if rule is None:

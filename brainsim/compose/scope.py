@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from brainsim.equations import Equation
 from brainsim.errors import FileError, Mark, Problems, suggest
@@ -36,6 +36,11 @@ class Declared:
     @property
     def is_parameter(self) -> bool:
         return self.equation is None
+
+    def told(self) -> str:
+        """What the parameter is and where it is set."""
+        place = f" ({self.mark})" if self.mark else ""
+        return f"{self.name} is {self.value}{place}" if self.value is not None else ""
 
     @property
     def event_driven(self) -> bool:
@@ -97,6 +102,16 @@ class Checker:
     def advice(self, name: str) -> str:
         return suggest(name, self.known())
 
+    def origin(self, name: str) -> str:
+        """Where a name got its dimension, for hints; empty if there is nothing to say."""
+        return ""
+
+    def _explained(self, error: FileError, expression: Expression) -> FileError:
+        """The error with the place of each parameter that takes part in it."""
+        origins = [text for text in (self.origin(name) for name in sorted(expression.names)) if text]
+        add = "\n".join(origins)
+        return FileError([replace(p, hint=f"{p.hint}\n{add}".strip()) for p in error.problems])
+
     def dims(self, expression: Expression, local: Mapping[str, Dims] | None = None) -> Dims | None:
         """Dimensions of an expression; ``None`` if it is wrong, which is then reported."""
         found = self.names(expression, local)
@@ -105,7 +120,7 @@ class Checker:
         try:
             return dims_of(expression, found)
         except FileError as error:
-            self.problems.take(error)
+            self.problems.take(self._explained(error, expression))
             return None
 
     def equation(self, equation: Equation) -> None:
