@@ -23,8 +23,8 @@ def read(path: str | os.PathLike[str], shown: str | None = None, *, any_name: bo
     trees = parse(_bytes(path, shown), shown)
     if len(trees) == 1 and not any_name:
         tree = trees[0]
-        kind = next(iter(tree.data))
-        name = tree.data[kind]
+        kind = next(iter(tree.data), "")
+        name = tree.data.get(kind)
         if kind in KINDS and isinstance(name, str) and name and name != path.stem:
             raise FileError(
                 Problem(

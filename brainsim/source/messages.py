@@ -10,6 +10,13 @@ from brainsim.errors import Mark, Problem
 from brainsim.source.text import Text
 
 
+def hard_space(text: Text, row: int) -> Problem:
+    """The non-breaking space in a row."""
+    message = "this line holds a non-breaking space, which looks like a space and is none"
+    hint = "Replace it by a space; it often comes with text copied from a paper."
+    return Problem("syntax", message, text.mark((row, text.rows[row].index("\u00a0"))), hint)
+
+
 def explain(text: Text, error: yaml.YAMLError) -> Problem:
     """What libyaml found, in plain words."""
     problem = str(getattr(error, "problem", None) or error)
@@ -24,10 +31,9 @@ def explain(text: Text, error: yaml.YAMLError) -> Problem:
     char = line[column : column + 1]
     if ("\t" in line[: column + 1] and not line[:column].strip()) or "tab character" in problem:
         return Problem("syntax", "a tab stands where spaces must stand", place, "Indent with spaces (two a level).")
-    if "\u00a0" in line:
-        message = "this line holds a non-breaking space, which looks like a space and is none"
-        place = Mark(text.file, row + 1, line.index("\u00a0") + 1)
-        return Problem("syntax", message, place, "Replace it by a space; it often comes with text copied from a paper.")
+    for near in (row, row - 1):
+        if "\u00a0" in text.rows[near]:
+            return hard_space(text, near)
     if "mapping values are not allowed" in problem:
         if re.search(r":\s", line[:column]):
             return Problem(
@@ -50,12 +56,16 @@ def explain(text: Text, error: yaml.YAMLError) -> Problem:
     if "escape" in problem:
         message = f"\\{line[column + 1 : column + 2]} has no meaning inside double quotes"
         return Problem("syntax", message, place, "Use single quotes, or write \\\\ for a backslash.")
+    if "node content" in problem:
+        what = f"before this {char}" if char else "at the end"
+        return Problem("syntax", f"a value is missing {what}", place, "Write it, or take a comma or bracket out.")
     if "flow sequence" in context or "flow mapping" in context:
         bracket, what = ("]", "list") if "sequence" in context else ("}", "group")
         message = f"the {what}{since} needs a comma or {bracket} before this"
         hint = f"Close it with {bracket}, or put a value that holds : or , in quotes."
         return Problem("syntax", message, place, hint)
     if "could not find expected ':'" in problem:
+        place = text.mark(begun) if begun else place
         return Problem("syntax", "this line has no colon after its key", place, "Write key: value.")
     if "block" in context and ("expected key" in problem or "'-' indicator" in problem):
         if line[:column].strip() and char in "]}":

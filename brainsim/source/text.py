@@ -10,8 +10,11 @@ from brainsim.errors import FileError, Mark, Problem
 
 MAX_BYTES = 10_000_000
 
-# Line breaks other than \n and \r count as lines in YAML 1.1 but in no editor, so they go with the control characters.
-_UNSEEN = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+# Line breaks other than \n and \r count as lines in YAML 1.1 but in no editor, so they go with the control characters;
+# so do the marks that turn the direction of writing, which make a file look different from what it says.
+_UNSEEN = re.compile(
+    r"[^\t\n\r\x20-\x7e\xa0-\u200d\u2010-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 # libyaml compares every %TAG line with all others: minutes for 10 MB of them.
 _DIRECTIVE = re.compile(r"^%", re.M)
 

@@ -58,7 +58,7 @@ class Tree:
             path = path[:-1]
         return self.marks.get(path) or Mark(self.file, 1, 1)
 
-    def key_mark(self, path: Path_) -> Mark:
+    def key_mark(self, path: Path_ = ()) -> Mark:
         """The place of the key whose value is at ``path``; of the value if there is no such key."""
         path = tuple(path)
         return self.keys.get(path) or self.mark(path)

@@ -59,7 +59,9 @@ _EXPECTED = {
     "model_type": "keys with values",
     "list_type": "a list",
 }
-_SLOTS = [p + s for s in ["start", "groups", "thresholds", "synapses", "resets", "end"] for p in ("before_", "", "after_")]
+_SLOTS = [
+    p + s for s in ["start", "groups", "thresholds", "synapses", "resets", "end"] for p in ("before_", "", "after_")
+]
 
 
 def check(tree: Tree, problems: Problems | None = None) -> Any:
@@ -286,15 +288,17 @@ def _key_hint(tree: Tree, kind: str, path: Steps) -> str:
     key, given = str(path[-1]), tree.get(path[:-1]) or {}
     models = [m for m in _reach(KINDS[kind], path[:-1]) if isinstance(m, type) and issubclass(m, Spec)]
     allowed = [alias for model in models for alias, _ in _keys(model)]
-    for model in models:  # a right key one level too high
-        for alias, info in _keys(model):
-            for below in _reach(info.annotation, ()):
-                if isinstance(below, type) and issubclass(below, Spec) and key in dict(_keys(below)):
-                    return f"{key} belongs under {alias}: write {alias}: {{{key}: ...}}."
+    below = [
+        alias
+        for model in models  # a right key one level too high
+        for alias, info in _keys(model)
+        for inner in _reach(info.annotation, ())
+        if isinstance(inner, type) and issubclass(inner, Spec) and key in dict(_keys(inner))
+    ]
+    if below:
+        return f"{key} belongs under {_either(below)}; write for example {below[-1]}: {{{key}: ...}}."
     if close := nearest(key, [a for a in allowed if a not in given]):
         return f"Did you mean {close}?"
-    if close := nearest(key, allowed):
-        return f"Did you mean {close}? It stands here already."
     return f"Allowed here: {', '.join(allowed)}."
 
 
