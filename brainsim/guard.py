@@ -76,7 +76,8 @@ _WORD_OPERATORS = ("and", "or")
 def scan(text: str) -> None:
     """Check characters, words, brackets and the order of values and operators. Raises :class:`Refused`."""
     if len(text) > MAX_TEXT:
-        raise Refused("limit", f"an expression is at most {MAX_TEXT:,} characters long, this has {len(text):,}", 0)
+        message = f"an expression is at most {MAX_TEXT:,} characters long, this has {len(text):,}"
+        raise Refused("limit", message, 0, "Give a part of it a name of its own.")
     open_brackets: list[tuple[int, bool]] = []  # offset, whether it belongs to a call
     position, signs = 0, 0
     value_before, previous = False, ""  # whether a complete value stands to the left, and the last token

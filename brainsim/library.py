@@ -145,6 +145,18 @@ class Library:
         chain = reversed(self.lineage(kind, tree))
         return tuple(dict.fromkeys(str(entry) for each in chain for entry in each.data.get("cite") or ()))
 
+    def suppliers(self, variable: str) -> list[str]:
+        """Synapses that bring ``variable`` to the cell they land on, by name."""
+        found = []
+        for name, _, _ in self.names("synapse"):
+            try:
+                text = self.part("synapse", name).get(("post", "equations"), "")
+            except FileError:
+                continue
+            if re.search(rf"^\s*(d{re.escape(variable)}/dt|{re.escape(variable)})\s*[=:]", str(text), re.M):
+                found.append(name)
+        return found
+
     def names(self, kind: str) -> list[tuple[str, str, str]]:
         """Name, first sentence and file of every part of a kind, by name; a broken file says so instead."""
         found = []

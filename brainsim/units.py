@@ -271,8 +271,8 @@ def in_words(quantity: Quantity) -> str:
     if np.ndim(value):
         return f"array of {np.size(value)} in {unit}"
     symbol = {"volt": "V", "second": "s", "amp": "A", "siemens": "S", "farad": "F", "hertz": "Hz", "meter": "m"}.get(unit)
-    if symbol and value and math.isfinite(value):
-        power = 3 * math.floor(math.log10(abs(value)) / 3 + 1e-12)
+    if symbol and math.isfinite(value):
+        power = 0 if not value else 3 * math.floor(math.log10(abs(value)) / 3 + 1e-12)
         prefix = {v: k for k, v in _PREFIXES.items()}.get(power, "" if power == 0 else None)
         if prefix is not None:
             return f"{value / 10.0**power:.12g} {prefix}{symbol}"

@@ -102,13 +102,12 @@ CASES = [
     ("duplicate key", "  g_L: 10 nS\n", "  g_L: 10 nS\n  @g_L: 11 nS\n", "key", "g_L", ""),
     ("wrong unit", "E_L: -72 mV", "E_L: @-72 ms", "unit", "a voltage", ""),
     ("no such unit", "  C_m: 200 pF", "  C_m: @200 pFF", "unit", "pFF", "pF"),
-    ("missing unit", "V_th: -50 mV", "V_th: @-50", "", "", ""),
-    ("unit in code", "w = clip(w + x, 0, 5)", "w = clip(w + @5 ms, 0, 5)", "syntax", "", "*"),
+    ("missing unit at use", "E_L: -72 mV", "E_L: @-72", "unit", "a voltage", ""),
+    ("unit in code", "w = clip(w + x, 0, 5)", "w = clip(w + 5 @ms, 0, 5)", "syntax", "operator", "5*ms"),
     ("unknown neuron", "inh: {neuron: cell,", "inh: {neuron: @cel,", "part", "cel", "cell"),
     ("unknown synapse", "synapse: ex, connect", "synapse: @exx, connect", "part", "exx", "ex"),
     ("unknown rule", "plasticity: rule\n    connect", "plasticity: @rules\n    connect", "part", "rules", "rule"),
     ("unknown region", "region: net\nset", "region: @nett\nset", "part", "nett", "net"),
-    ("missing needs", "parameters:\n  tau_c", "needs: {post: [DA]}\nparameters:\n  tau_c", "needs", "DA", "projection"),
     ("cyclic extends", "neuron: cell\n", "neuron: cell\nextends: @cell\n", "cycle", "cell", ""),
     ("cyclic regions", "populations:\n  exc:", "regions: {me: @net}\npopulations:\n  exc:", "cycle", "net", ""),
     ("C++ keyword", "  w : 1\n  dx", "  w : 1\n  @double : 1\n  dx", "name", "double", ""),
@@ -117,10 +116,9 @@ CASES = [
     ("undeclared name", "- v) + I_syn + I_bias", "- v) + I_syn + @I_bas", "name", "I_bas", "I_bias"),
     ("undeclared in code", "on_pre: x += A", "on_pre: x += @AA", "name", "AA", "A"),
     ("typo on the left", "on_pre: I_ex_post += w*J", "on_pre: @I_exx_post += w*J", "name", "I_exx_post", "I_ex_post"),
-    ("bare cell variable", "on_post: w = clip(w + x, 0, 5)", "on_post: w = clip(w + x + @I_ex/J, 0, 5)", "name", "I_ex", "I_ex_post"),
-    ("wrong dimensions", "  @dv/dt", "  @dv/dt", "", "", ""),
+    ("bare cell variable", "w = clip(w + x, 0, 5)", "w = clip(w + @I_ex/J, 0, 5)", "name", "I_ex", "I_ex_post"),
     ("dimension of a sum", "(E_L - v) + I_syn", "(E_L - v) + C_m + I_syn", "dimension", "current", ""),
-    ("dimension of code", "w = clip(w + x, 0, 5)", "w = clip(w + @x*J, 0, 5)", "dimension", "", ""),
+    ("dimension of code", "w = clip(w + x, 0, 5)", "w = clip(w + x*J, 0, 5)", "dimension", "", ""),
     ("scaled unit in equations", ": amp\n", ": @pA\n", "unit", "pA", "amp"),
     ("negative size", "size: n_inh", "size: @-3", "value", "-3", ""),
     ("fraction as size", "size: n_inh", "size: @2.5", "value", "2.5", ""),
@@ -128,28 +126,27 @@ CASES = [
     ("dt nan", "dt: 0.1 ms", "dt: @.nan", "", "", ""),
     ("dt zero", "dt: 0.1 ms", "dt: @0 ms", "value", "0 ms", ""),
     ("dt in volts", "dt: 0.1 ms", "dt: @0.1 mV", "unit", "time", ""),
-    ("delay below dt", "delay: 2 ms}", "delay: @0.05 ms}", "value", "0.05 ms", "0.1"),
-    ("delay no multiple", "delay: 2 ms}", "delay: @0.25 ms}", "value", "0.25 ms", "0.2"),
-    ("negative delay", "    delay: 1 ms", "    delay: @-1 ms", "value", "-1 ms", ""),
-    ("period no multiple", "  - {each: T,", "  - {each: @T,", "", "", ""),
+    ("delay below dt", "delay: 2 ms}", "delay: @0.05 ms}", "value", "0.05 ms", "100 us"),
+    ("delay no multiple", "delay: 2 ms}", "delay: @0.25 ms}", "value", "0.25 ms", "200 us"),
+    ("negative delay", "delay: 2 ms}", "delay: @-1 ms}", "value", "-1 ms", ""),
     ("event-driven read bare", "0.001*mark", "0.001*@x", "value", "event-driven", "lastupdate"),
     ("event-driven recorded", "variables: [w, mark]", "variables: @[w, x]", "value", "event-driven", "lastupdate"),
-    ("power tower", "on_pre: x += A", "on_pre: x += @9**9**9**9", "", "", ""),
-    ("code injection", "on_pre: x += A", "on_pre: x += @__import__('os')", "", "", ""),
-    ("attribute", "on_pre: x += A", "on_pre: x += @A.real", "syntax", "", ""),
+    ("power tower", "on_pre: x += A", "on_pre: x += 9**9**9**9", "limit", "power", "name"),
+    ("code injection", "on_pre: x += A", "on_pre: x += __import__('os')", "syntax", "expression", ""),
+    ("attribute", "on_pre: x += A", "on_pre: x += A@.real", "syntax", "", ""),
     ("tag", "about: Marks pairs.", "about: @!!python/object/apply:os.system [ls]", "", "", ""),
     ("merge key", "about: Marks pairs.", "about: Marks pairs.\n@<<: {a: 1}", "", "<<", "extends"),
     ("path outside", "connect: all}", "connect: {matrix: @../../secret.csv}}", "path", "secret.csv", ""),
     ("absolute path", "connect: all}", "connect: {matrix: @/etc/passwd}}", "path", "passwd", ""),
     ("unknown population", "to: inh,", "to: @inhh,", "", "inhh", "inh"),
-    ("slice too long", "{from: exc, to", "{from: '@exc[0:80]', to", "value", "80", ""),
+    ("slice too long", "{from: exc, to", "{from: @'exc[0:80]', to", "value", "80", ""),
     ("probability above one", "connect: {p: 0.5}", "connect: {p: @1.5}", "value", "1.5", ""),
     ("two ways to connect", "connect: {p: 0.5}", "connect: @{p: 0.5, in_degree: 3}", "", "", ""),
     ("unknown way to connect", "connect: all}", "connect: @al}", "value", "al", "all"),
     ("no such override", "set: {ee.delay: 2 ms}", "set: {@ee.dely: 2 ms}", "path", "ee.dely", "ee.delay"),
-    ("stimulus to nothing", "{to: exc.I_bias", "{to: @exc.I_bia", "path", "I_bia", "I_bias"),
+    ("stimulus to nothing", "{to: exc.I_bias", "{to: @exc.I_bia", "name", "I_bia", "I_bias"),
     ("stimulus of wrong unit", "value: 50 pA", "value: @50 mV", "unit", "a current", ""),
-    ("record nothing", "spikes: [exc]", "spikes: [@exd]", "path", "exd", "exc"),
+    ("record nothing", "spikes: [exc]", "spikes: [@exd]", "name", "exd", "exc"),
     ("unknown variable recorded", "variables: [w, mark]", "variables: [w, @marc]", "name", "marc", "mark"),
     ("unknown parameter at use", "parameters: {E_L: -72 mV}", "parameters: {@E_LL: -72 mV}", "", "E_LL", "E_L"),
     ("unknown region parameter", "n_inh: n/4 ", "n_inh: @nn/4 ", "name", "nn", "n"),
@@ -157,19 +154,20 @@ CASES = [
     ("current that does not fit", "current: I_ex", "current: @I_e", "name", "I_e", "I_ex"),
     ("old grammar", "grammar: 1", "grammar: @7", "value", "", "1"),
     ("negative seed", "seed: 3", "seed: @-3", "value", "", ""),
-    ("unknown backend", "seed: 3", "backend: @gpu", "value", "gpu", "numpy"),
-    ("no duration", "{duration: 50 ms, dt", "@{dt", "", "duration", "duration"),
-    ("unclosed bracket", "record:\n  spikes: [exc]", "record:\n  spikes: @[exc", "syntax", "", ""),
+    ("unknown backend", "seed: 3", "backend: @gpu", "value", "numpy, cython", "auto"),
+    ("no duration", "run: {duration: 50 ms, dt", "@run: {dt", "key", "how long", "duration"),
+    ("unclosed bracket", "spikes: [exc]\n  state:", "spikes: [exc\n  state@:", "syntax", "line 10", "]"),
     ("tab", "  n: 8", "@\tn: 8", "syntax", "tab", "spaces"),
 ]  # fmt: skip
-CASES = [case for case in CASES if case[0] not in ("wrong dimensions", "period no multiple")]
 
 
-def broken(old: str, new: str) -> tuple[str, tuple[int, int]]:
+def broken(old: str, new: str) -> tuple[str, tuple[int, int | None]]:
     """The file with ``old`` replaced, and the line and column of the mark."""
     assert BASE.count(old) >= 1, old
     text = BASE.replace(old, new, 1)
-    index = text.index("@")
+    index = text.find("@")
+    if index < 0:  # no mark: only the line counts
+        return text, (BASE.count("\n", 0, BASE.index(old)) + 1, None)
     text = text.replace("@", "", 1)
     return text, (text.count("\n", 0, index) + 1, index - (text.rfind("\n", 0, index)))
 
@@ -197,7 +195,7 @@ def test_broken_file(case, tmp_path):
     text, place = broken(old, new)
     problems = problems_of(text, tmp_path)
     told = "\n".join(str(p) for p in problems)
-    at = [p for p in problems if p.mark and (p.mark.line, p.mark.column) == place]
+    at = [p for p in problems if p.mark and p.mark.line == place[0] and place[1] in (None, p.mark.column)]
     assert at, f"nothing points at {place}:\n{told}"
     assert any(p.mark.file.endswith("small.yaml") for p in at)
     if kind:
@@ -209,10 +207,24 @@ def test_broken_file(case, tmp_path):
 
 
 def test_a_period_that_is_no_multiple_of_dt(tmp_path):
-    text, place = broken("  T: 10 ms", "  T: 10.05 ms@")
+    text, _ = broken("  T: 10 ms", "  T: 10.05 ms@")
     problems = problems_of(text, tmp_path)
     assert any("multiple" in p.message and "10" in p.hint for p in problems)
     assert any(BASE.splitlines()[p.mark.line - 1].strip().startswith("- {each: T") for p in problems if p.mark)
+
+
+def test_a_missing_need_points_at_the_projection(tmp_path):
+    text = BASE.replace("parameters:\n  tau_c", "needs: {post: [DA]}\nparameters:\n  tau_c")
+    found = [p for p in problems_of(text, tmp_path) if p.kind == "needs"]
+    assert len(found) == 1 and "ee uses rule, which needs DA in exc" in found[0].message
+    assert BASE.splitlines()[found[0].mark.line - 1].strip() == "plasticity: rule"
+    assert "dopamine" in found[0].hint, "the library has a synapse that brings DA: name it"
+
+
+def test_a_missing_unit_is_told_where_it_is_missing(tmp_path):
+    found = problems_of(BASE.replace("V_th: -50 mV", "V_th: -50"), tmp_path)
+    assert found[0].kind == "dimension" and "V_th" in found[0].message
+    assert "V_th is -50" in found[0].hint and "small.yaml:40" in found[0].hint
 
 
 def test_all_problems_of_a_stage_at_once(tmp_path):

@@ -94,7 +94,7 @@ projections:
     assert "dI_s_2/dt = -I_s_2/tau_s_2 : amp" in lines(b)
     assert connection(plan, "two").pathways[0].code == "I_s_post += w*J"
     assert connection(plan, "slow").pathways[0].code == "I_s_2_post += w*J"
-    assert dict((c.name, c.value.value) for c in b.constants)["tau_s_2"] == pytest.approx(0.05)
+    assert {c.name: c.value.value for c in b.constants}["tau_s_2"] == pytest.approx(0.05)
     assert not any("dI_s" in line for line in lines(group(plan, "a")))
 
 

@@ -10,19 +10,20 @@ from collections.abc import Mapping
 from brainsim.circuit import Circuit
 from brainsim.compose.alone import check_alone
 from brainsim.compose.cell import Cell
-from brainsim.compose.join import Join
+from brainsim.compose.join import Join, Suppliers
 from brainsim.compose.plan import Plan
 from brainsim.compose.protocol import Protocol
 from brainsim.compose.values import Clock
 from brainsim.errors import FitError, Problems
 from brainsim.functions import ARITY
+from brainsim.library import Library
 from brainsim.units import parse as parse_quantity
 
 __all__ = ["check_alone", "compose"]
 
 
-def compose(circuit: Circuit) -> Plan:
-    """The plan of an experiment.
+def compose(circuit: Circuit, library: Library | None = None) -> Plan:
+    """The plan of an experiment; ``library`` only serves to name parts in hints.
 
     Raises :class:`FitError` with every problem found: unknown names, wrong dimensions, parts that do not fit.
     """
@@ -33,9 +34,12 @@ def compose(circuit: Circuit) -> Plan:
     clock = Clock(dt, duration)
 
     names = _names(circuit)
+    suppliers: Suppliers = library.suppliers if library is not None else lambda name: []
     cells = {path: Cell(p, names[path], clock, problems) for path, p in circuit.populations.items()}
     protocol = Protocol(circuit, cells, clock, names, problems)
-    joins = [join for path in circuit.projections for join in _joins(circuit, path, names, cells, clock, problems)]
+    joins = [
+        join for path in circuit.projections for join in _joins(circuit, path, names, cells, clock, problems, suppliers)
+    ]
 
     protocol.fill_inputs()
     for join in joins:
@@ -94,7 +98,13 @@ def _names(circuit: Circuit) -> dict[str, str]:
 
 
 def _joins(
-    circuit: Circuit, path: str, names: Mapping[str, str], cells: Mapping[str, Cell], clock: Clock, problems: Problems
+    circuit: Circuit,
+    path: str,
+    names: Mapping[str, str],
+    cells: Mapping[str, Cell],
+    clock: Clock,
+    problems: Problems,
+    suppliers: Suppliers,
 ) -> list[Join]:
     """A projection as one join for each of its synapses."""
     projection = circuit.projections[path]
@@ -118,5 +128,7 @@ def _joins(
     for number, synapse in enumerate(projection.synapses):
         name = names[path] if len(projection.synapses) == 1 else f"{names[path]}_{synapse.name}"
         ends = (cells[projection.source.path], cells[projection.target.path])
-        made.append(Join(projection, synapse, rule if number == 0 else None, name, ends, clock, problems, extra))
+        made.append(
+            Join(projection, synapse, rule if number == 0 else None, name, ends, clock, problems, extra, suppliers)
+        )
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,9 @@ from brainsim.expressions import Statement
 from brainsim.spec.fields import OnEvent
 from brainsim.units import Dims, Quantity
 from brainsim.units import parse as parse_quantity
+
+#: Which synapses of the library bring a variable to the cell they land on.
+Suppliers = Callable[[str], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,11 @@ class Join:
         clock: Clock,
         problems: Problems,
         extra: Mapping[str, int],
+        suppliers: Suppliers,
     ):
         self.projection, self.synapse, self.rule, self.name = projection, synapse, rule, name
         (self.source, self.target), self.clock, self.problems, self.extra = cells, clock, problems, extra
+        self.suppliers = suppliers
         self.path = projection.path
         self.declared: dict[str, Declared] = {}
         self.used: set[str] = set()
@@ -273,16 +278,20 @@ class Join:
             ("post", self.target, rule.spec.needs.post),
         ):
             for name in names:
-                if not cell.has(name):
-                    self.problems.add(
-                        "needs",
-                        f"{self.path} uses {rule.name}, which needs {name} in {cell.path}, but no projection brings it"
-                        " there",
-                        self.projection.tree.mark(("plasticity",)),
-                        f"Add a projection to {cell.path} with a synapse that brings {name}."
-                        if side == "post"
-                        else f"Use a neuron that has {name} for {cell.path}.",
-                    )
+                if cell.has(name):
+                    continue
+                suppliers = self.suppliers(name) if side == "post" else []
+                with_synapse = (
+                    f" with synapse: {' or '.join(suppliers)}" if suppliers else f" whose synapse brings {name}"
+                )
+                by_cell = f"Use a neuron that has {name} for {cell.path}"
+                what = f"{self.path} uses {rule.name}, which needs {name} in {cell.path}"
+                self.problems.add(
+                    "needs",
+                    f"{what}, but no projection brings it there",
+                    self.projection.tree.mark(("plasticity",)),
+                    f"{by_cell}." if side == "pre" else f"Add a projection to {cell.path}{with_synapse}.",
+                )
 
     def _event_driven(self) -> None:
         """An event-driven variable is only right at a spike: code at other times must not read it bare."""
@@ -297,7 +306,9 @@ class Join:
         for timed in self.timed:
             for statement in timed.statements:
                 for name in sorted((statement.expression.names | {statement.target}) & stale):
-                    self.problems.add("value", self.stale_message(name), statement.mark, self.stale_hint(name))
+                    read = name in statement.expression.names
+                    mark = statement.expression.mark_of(name) if read else statement.mark
+                    self.problems.add("value", self.stale_message(name), mark, self.stale_hint(name))
         self.stale = stale
 
     def stale_message(self, name: str) -> str:
