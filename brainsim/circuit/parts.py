@@ -14,7 +14,7 @@ from brainsim.library import Library
 from brainsim.overrides import COMMAND_LINE, Given, Overrides, given, put
 from brainsim.source import Tree
 from brainsim.spec.check import check
-from brainsim.units import Dims, Quantity
+from brainsim.units import Dims, Quantity, parse_unit
 
 _OWN = "A file holds literals; expressions stand at the place of use: {name: ..., parameters: {...}}."
 
@@ -70,19 +70,22 @@ def open_use(site: Site, kind: str, use: Tree, path: str = "") -> Use | None:
     if not isinstance(name, str):
         hint = f"`brainsim list {kind}` shows those there are."
         site.problems.add("value", f"the name of a {kind} is expected, got {name}", mark, hint)
-        return site.overrides.block(path)
+        site.overrides.block(path)
+        return None
     try:
         tree = site.library.use(kind, use) if in_place else site.library.part(kind, name, mark)
     except BrainsimError as error:
         site.problems.take(error)
-        return site.overrides.block(path)
+        site.overrides.block(path)
+        return None
     return Use(kind, name, tree, filled, in_place)
 
 
 def _givens(site: Site, use: Use, path: str) -> dict[str, tuple[Given, bool]]:
     """Parameter -> what counts for it, and whether that comes from the place of use."""
     found: dict[str, tuple[Given, bool]] = {}
-    defaults = use.tree.get(("parameters",), {})
+    # An input has a unit but no value of its own: the place of use may fill it in like a parameter.
+    defaults = {**use.tree.get(("parameters",), {}), **use.tree.get(("inputs",), {})}
     for name in use.filled.data if use.filled else ():
         if name not in defaults:
             hint = suggest(name, defaults, "parameter")
@@ -121,9 +124,8 @@ def settle(site: Site, use: Use, scope: Scope, path: str) -> Part | None:
     complete = True
     for name, (chosen, _) in _givens(site, use, path).items():
         own = given(use.tree, "parameters", name)
-        assert own is not None
-        default = evaluate(own, literals, name, problems)
-        dims: Dims | None = default.dims if default is not None else None
+        default = evaluate(own, literals, name, problems) if own is not None else None
+        dims: Dims | None = default.dims if default is not None else _input_dims(use.tree, name)
         value = default if chosen == own else evaluate(chosen, scope, name, problems, dims)
         if value is None:
             complete = False
@@ -137,6 +139,14 @@ def settle(site: Site, use: Use, scope: Scope, path: str) -> Part | None:
     before = len(problems.found)
     spec = check(tree, problems)
     return Part(use.kind, use.name, spec, values, tree) if len(problems.found) == before else None
+
+
+def _input_dims(tree: Tree, name: str) -> Dims | None:
+    """Dimensions of an input; a wrong unit is reported where the cell is composed."""
+    try:
+        return parse_unit(str(tree.get(("inputs", name), "")))[1]
+    except ValueError:
+        return None
 
 
 def region_scope(site: Site, use: Use, outer: Scope, path: str) -> tuple[Scope, set[str]]:
@@ -158,7 +168,7 @@ def region_scope(site: Site, use: Use, outer: Scope, path: str) -> tuple[Scope, 
 
 def content(found: Part) -> dict[str, Any]:
     """A part as it may stand in place of its name: everything merged, all values literal."""
-    data = {found.kind: found.name}
+    data: dict[str, Any] = {found.kind: found.name}
     data |= {key: value for key, value in found.tree.data.items() if key not in (found.kind, "extends")}
     if found.values:
         data["parameters"] = {name: literal(value) for name, value in found.values.items()}
