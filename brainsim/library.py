@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ class Library:
         ]  # fmt: skip
         if problems:
             raise FileError(problems)
-        return merge(part, _only(use, "parameters")) if given else part
+        return replace(merge(part, _only(use, "parameters")), file=part.file) if given else part
 
     def lineage(self, kind: str, tree: Tree) -> tuple[Tree, ...]:
         """The parents of a part, the oldest first, each merged with its own; the part itself is the last."""
@@ -323,7 +323,7 @@ class _Merge:
         return value
 
     def merge(self, path: Path_, old: Any, new: Any) -> Any:
-        if path in self.used:
+        if path in self.used and isinstance(new, dict):
             old, new = _as_use(old, new), _as_use(new, old)
         if isinstance(old, dict) and isinstance(new, dict) and self.merges(path, old, new):
             self.place(path)

@@ -134,7 +134,7 @@ def _check_use(tree: Tree, kind: str, path: Steps, found: Problems) -> None:
                 close = nearest(key, ("name", "parameters"))
                 hint = f"Did you mean {close}?" if close else example
                 found.add("key", f"{key} is not a key of {_place(path)}", tree.key_mark((*path, key)), hint)
-        if not isinstance(use.get("name"), str):
+        if not isinstance(use.get("name"), str) and not any(nearest(key, ("name",)) for key in use if key != "name"):
             found.add("key", f"{_place(path)} does not say which {kind} it is", tree.key_mark(path), example)
         parameters = use.get("parameters", {})
         if not isinstance(parameters, dict):

@@ -28,6 +28,9 @@ def _readable(node: Any) -> Any:
     made = {key: _readable(value) for key, value in node.items()}
     if isinstance(made.get("description"), str):
         made["description"] = " ".join(made["description"].replace(":class:", "").replace("``", "`").split())
+    for key, entry in made["properties"].items() if isinstance(made.get("properties"), dict) else ():
+        if isinstance(entry, dict):  # pydantic names no key that holds another spec
+            entry.setdefault("title", key.replace("_", " ").capitalize())
     if made.get("type") == "string" and not made.keys() & {"pattern", "enum", "const"}:
         made["type"] = ["string", "number"]
     return made
