@@ -12,9 +12,9 @@ from brainsim.circuit.model import Circuit
 from brainsim.circuit.parts import Site
 from brainsim.circuit.projections import Projections
 from brainsim.circuit.protocol import Protocol
-from brainsim.circuit.regions import Regions
+from brainsim.circuit.regions import Regions, join
 from brainsim.circuit.values import Scope
-from brainsim.errors import FileError, FitError, Problem, Problems
+from brainsim.errors import BrainsimError, FileError, FitError, Problem, Problems
 from brainsim.library import Library
 from brainsim.overrides import Overrides
 from brainsim.source import Tree, identify
@@ -92,23 +92,22 @@ def _graph(regions: Regions) -> nx.MultiDiGraph:
     return graph
 
 
-def wrap(tree: Tree, duration: str = "100 ms") -> Tree:
+def wrap(tree: Tree, library: Library | None = None, duration: str = "100 ms") -> Tree:
     """A region or a neuron with a small experiment around it, so that it can be checked, shown and run.
 
-    An experiment comes back as it is. A neuron becomes one cell at the path ``cell``. Spikes of the populations of the
-    region itself are recorded. Raises :class:`FileError` for a synapse or rule: they need cells to join.
+    An experiment comes back as it is. A neuron becomes one cell at the path ``cell``. With a library, the spikes of all
+    populations that send some are recorded. Raises :class:`FileError` for a synapse or rule: they need cells to join.
     """
     kind, name = identify(tree)
     if kind == "experiment":
         return tree
-    if kind == "region":
-        data, inside = tree.data, ("region",)
-        populations = list(data.get("populations") or {})
-    elif kind == "neuron":
+    inside: tuple[str, ...] = ("region",)
+    data = tree.data
+    if kind == "neuron":
         about = f"One cell of {name}."
         data = {"region": name, "about": about, "populations": {"cell": {"neuron": tree.data, "size": 1}}}
-        inside, populations = ("region", "populations", "cell", "neuron"), ["cell"]
-    else:
+        inside = ("region", "populations", "cell", "neuron")
+    elif kind != "region":
         hint = "Use it in a region, under projections, and run that."
         raise FileError(Problem("value", f"a {kind} alone cannot be run: it joins cells", tree.mark(), hint))
     experiment = {
@@ -117,10 +116,33 @@ def wrap(tree: Tree, duration: str = "100 ms") -> Tree:
         "about": f"The {kind} {name} on its own.",
         "region": data,
         "run": {"duration": duration},
-        "record": {"spikes": populations},
     }
-    shift = [
-        {(*inside, *path): place for path, place in known.items()} for known in (tree.marks, tree.keys, tree.lines)
-    ]
-    marks = {(): tree.mark(), inside: tree.mark()} | shift[0]
-    return Tree(experiment, tree.file, marks, shift[1], shift[2])
+    marks = {(*inside, *path): mark for path, mark in tree.marks.items()}
+    keys = {(*inside, *path): mark for path, mark in tree.keys.items()}
+    lines = {(*inside, *path): found for path, found in tree.lines.items()}
+    wrapped = Tree(experiment, tree.file, {(): tree.mark(), **marks}, keys, lines)
+    if library is not None:
+        experiment["record"] = {"spikes": _spiking(wrapped.at(("region",)), library, "", ())}
+    return wrapped
+
+
+def _spiking(use: Tree, library: Library, path: str, inside: tuple[str, ...]) -> list[str]:
+    """Populations that send spikes, in a region and those in it. What cannot be read is left to :func:`build`."""
+    found: list[str] = []
+    try:
+        tree = library.use("region", use)
+        if tree.data["region"] in inside:
+            return []
+        inside = (*inside, tree.data["region"])
+        for name in tree.get(("regions",), {}):
+            found += _spiking(tree.at(("regions", name)), library, join(path, name), inside)
+    except BrainsimError:
+        return found
+    for name in tree.get(("populations",), {}):
+        try:
+            neuron = library.use("neuron", tree.at(("populations", name, "neuron")))
+        except BrainsimError:
+            continue
+        if neuron.get(("threshold",)):
+            found.append(join(path, name))
+    return found

@@ -24,7 +24,9 @@ def parameters(
     """
     found: dict[str, Expression | Quantity | None] = {}
     for name, (given, outer) in givens.items():
-        found[name] = expression(given, (outer.values if outer else givens), f"{owner}.{name}", problems)
+        found[name] = expression(
+            given, [*outer.values, *outer.broken] if outer else givens, f"{owner}.{name}", problems
+        )
     inside = {
         name: set(value.names) & set(givens) if isinstance(value, Expression) and givens[name][1] is None else set()
         for name, value in found.items()

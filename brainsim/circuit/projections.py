@@ -59,17 +59,16 @@ class Projections:
         complete = len(parts) == len(synapses) + (rule_use.data is not None or rule is not None)
         whole_names = names if complete else None
         autapses = self._flag(settle("autapses"), False)
-        delay = self._delay(settle("delay"), scope, "delay")
-        learn_delay = self._delay(settle("learn_delay"), scope, "learn_delay", drawn=False)
+        delay = self._drawn_delay(settle("delay"), scope)
+        learn_delay = self._delay(settle("learn_delay"), scope, "learn_delay")
         port = settle("port")
         start, start_yaml = initial(self.regions, tree, path, scope, whole_names, {}, SYNAPSE_WORDS)
         ends = [side[1] if side else None for side in sides]
         connect = None
         if ends[0] is not None and ends[1] is not None:
-            layouts = tuple(self.regions.populations[end.path].layout for end in ends if end)
-            connect = wiring.connect(
-                tree, settle, scope, (ends[0], ends[1]), layouts, autapses, self.regions.root, problems
-            )  # type: ignore[arg-type]
+            layouts = (self.regions.populations[ends[0].path].layout, self.regions.populations[ends[1].path].layout)
+            both = (ends[0], ends[1])
+            connect = wiring.connect(tree, settle, scope, both, layouts, autapses, self.regions.root, problems)
         else:
             self.site.overrides.block(f"{path}.connect")
         if connect is None or not complete or ends[0] is None or ends[1] is None:
@@ -151,16 +150,18 @@ class Projections:
             return default
         return chosen.value
 
-    def _delay(self, chosen: Given | None, scope: Scope, what: str, drawn: bool = True) -> Quantity | str | None:
+    def _drawn_delay(self, chosen: Given | None, scope: Scope) -> Quantity | str | None:
+        """One delay for all synapses, or code that draws one for each."""
         if chosen is None:
             return None
-        if drawn:
-            found = code(chosen, scope, what, self.problems, allowed={}, builtin=SYNAPSE_WORDS, dims=wiring.TIME)
-            if isinstance(found, str):
-                return found
-        if not drawn or found is not None:
-            found = evaluate(chosen, scope, what, self.problems, wiring.TIME, positive=False)
-        if found is None or not wiring.on_grid(found, self.dt, what, chosen.mark, self.problems):  # type: ignore[arg-type]
+        found = code(chosen, scope, "delay", self.problems, allowed={}, builtin=SYNAPSE_WORDS, dims=wiring.TIME)
+        return self._delay(chosen, scope, "delay") if isinstance(found, Quantity) else found
+
+    def _delay(self, chosen: Given | None, scope: Scope, what: str) -> Quantity | None:
+        if chosen is None:
+            return None
+        found = evaluate(chosen, scope, what, self.problems, wiring.TIME, positive=False)
+        if found is None or not wiring.on_grid(found, self.dt, what, chosen.mark, self.problems):
             return None
         return found
 

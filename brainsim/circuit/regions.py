@@ -150,7 +150,9 @@ class Regions:
 
         def settle(key: str) -> Given | None:
             steps = tuple(int(step) if step.isdigit() else step for step in key.split("."))
-            return self.site.overrides.settle(f"{path}.{key}", given(tree, *steps))
+            own = given(tree, *steps)
+            whole_rule = own is not None and isinstance(own.value, dict)  # its keys are settled one by one
+            return self.site.overrides.settle(f"{path}.{key}", None if whole_rule else own)
 
         return settle
 

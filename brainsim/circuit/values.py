@@ -53,8 +53,14 @@ def expression(given: Given, names: Iterable[str], what: str, problems: Problems
     try:
         return parse(value, given.lines or ((given.mark,) if given.mark else ()))
     except FileError as error:
-        problems.take(error)
+        _take(error, given, problems)
         return None
+
+
+def _take(error: FileError, given: Given, problems: Problems) -> None:
+    """Add what is wrong with an expression; each problem says what to do next."""
+    for problem in error.problems:
+        problems.add(problem.kind, problem.message, problem.mark, problem.hint or f"Check {given.text[:80]}.")
 
 
 def _simple(text: str) -> bool:
@@ -77,7 +83,7 @@ def evaluate(
 
     ``positive``: True for > 0, False for >= 0. None comes back for a value that is wrong, and a problem is added.
     """
-    found = expression(given, scope.values, what, problems)
+    found = expression(given, [*scope.values, *scope.broken], what, problems)
     if isinstance(found, Expression):
         found = _compute(found, given, scope, what, problems, dims)
     if found is None or not fits(found, given, what, problems, dims):
@@ -158,7 +164,7 @@ def _compute(
         value = np.asarray(result.value, dtype=float)
         return Quantity(float(value), tuple(result.dims)) if value.ndim == 0 else None
     except FileError as error:
-        problems.take(error)
+        _take(error, given, problems)
     except DimensionError as error:
         problems.add("dimension", f"{what}: {error}", given.mark, f"Check the units in {given.text}.")
     except (ArithmeticError, ValueError, TypeError) as error:
@@ -169,7 +175,7 @@ def _compute(
 
 
 def _unknown(name: str, given: Given, scope: Scope, what: str, problems: Problems, dims: Dims | None) -> None:
-    if given.text.strip() == name and dims is not None and not nearest(name, scope.values):
+    if given.text.strip() == name and dims is not None and not scope.literal and not nearest(name, scope.values):
         kind = "unit" if name in ("nan", "inf", "NaN") else "name"
         problems.add(kind, f"{what} expects {describe(dims)}, got {name}", given.mark, _example(dims))
     elif scope.literal:
@@ -195,7 +201,7 @@ def code(
     ``N``). An expression that draws nothing and names nothing but parameters of the region is evaluated.
     """
     known = {**dict.fromkeys(builtin, NONE), **allowed}
-    found = expression(given, [*scope.values, *known], what, problems)
+    found = expression(given, [*scope.values, *scope.broken, *known], what, problems)
     if not isinstance(found, Expression):
         return found if found is not None and fits(found, given, what, problems, dims) else None
     names = set(found.names)
@@ -218,11 +224,13 @@ def code(
         return None
     inside = names & set(scope.values)
     scope.read.update(inside)
-    if dims is not None and all(n in inside or known.get(n) is not None for n in names):
+    had_by_name = {n: scope.values[n].dims if n in inside else known[n] for n in names}
+    certain = {n: had for n, had in had_by_name.items() if had is not None}
+    if dims is not None and len(certain) == len(names):
         try:
-            had = dims_of(found, {n: scope.values[n].dims if n in inside else known[n] for n in names})
+            had = dims_of(found, certain)
         except FileError as error:
-            problems.take(error)
+            _take(error, given, problems)
             return None
         if tuple(had) != tuple(dims):
             problems.add(

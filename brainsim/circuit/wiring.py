@@ -73,9 +73,8 @@ def connect(
     n, m = source_end.stop - source_end.start, target_end.stop - target_end.start
     mark = tree.mark(("connect",))
     rule = tree.get(("connect",))
-    if not isinstance(rule, dict):
-        given = settle("connect")
-        assert given is not None
+    given = settle("connect")
+    if given is not None:
         if given.value not in ("all", "one_to_one"):
             words = (
                 "all",
@@ -99,11 +98,12 @@ def connect(
             )
             return None
         return {"rule": given.value}, given.value
+    assert isinstance(rule, dict)
     multapses = settle("connect.multapses")
     several = bool(multapses.value) if multapses else False
     extra = {"multapses": True} if several else {}
     for key, limit, whose in (("in_degree", n, source_end), ("out_degree", m, target_end)):
-        given = settle(f"connect.{key}")
+        given = settle(f"connect.{key}") if key in rule else None
         if given is None:
             continue
         count = whole(given, scope, key, problems)
@@ -122,10 +122,8 @@ def connect(
     if "matrix" in rule:
         given, column = settle("connect.matrix"), settle("connect.weight")
         assert given is not None
-        name = None if column is None else str(column.value)
-        read = matrix(
-            str(given.value), name, (n, m), several, root, given.mark or mark, column and column.mark, problems
-        )
+        name, place = (None, None) if column is None else (str(column.value), column.mark)
+        read = matrix(str(given.value), name, (n, m), several, root, given.mark or mark, place, problems)
         if read is None:
             return None
         clash = _overlap(*sides) and not autapses
@@ -172,15 +170,10 @@ def _by_chance(
             p = float(p.value)
     if near is None and not isinstance(p, str):
         return {"rule": "p", "p": p}, {"p": literal(Quantity(p))}
-    for end, layout in zip(sides, layouts, strict=True):
-        if layout is None:
-            problems.add(
-                "needs",
-                f"connecting by distance needs a layout, and {end.path} has none",
-                mark,
-                "Add for example layout: {ring: 1 mm} to the population.",
-            )
-    if not all(layouts):
+    without = list(dict.fromkeys(end.path for end, layout in zip(sides, layouts, strict=True) if layout is None))
+    if without:
+        message = f"connecting by distance needs a layout: there is none for {' and '.join(without)}"
+        problems.add("needs", message, mark, "Add for example layout: {ring: 1 mm} to the population.")
         return None
     shapes = [_shape(layout) for layout in layouts]
     if shapes[0][1] != shapes[1][1]:
@@ -275,12 +268,8 @@ def on_grid(found: Quantity, dt: float | None, what: str, mark: Mark | None, pro
     if abs(steps - round(steps)) <= 1e-6 * max(1.0, abs(steps)):
         return True
     low = int(steps // 1)
-    below, above = (Quantity(float(f"{k * dt:.12g}"), TIME) for k in (low, low + 1))
+    below, above = (f"{k * dt * 1e3:.9g} ms" for k in (low, low + 1))
     small = "less than" if steps < 1 else "no multiple of"
-    problems.add(
-        "value",
-        f"{what} = {found} is {small} the time step dt = {Quantity(dt, TIME)}",
-        mark,
-        f"The nearest are {below} and {above}.",
-    )
+    message = f"{what} = {found} is {small} the time step dt = {dt * 1e3:.9g} ms"
+    problems.add("value", message, mark, f"The nearest are {below} and {above}.")
     return False
