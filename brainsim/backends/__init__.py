@@ -1,0 +1,103 @@
+"""Where a plan runs: a table of backends, and the choice among them. Nothing here imports Brian2."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainsim.backends import cost, program
+from brainsim.backends.outcome import Outcome, Progress, silent
+from brainsim.compose import draws
+from brainsim.compose.plan import Plan
+from brainsim.errors import Problem, SetupError, suggest
+
+__all__ = ["BACKENDS", "Outcome", "available", "choose", "run"]
+
+#: Longer than this on numpy (seconds), and compiling is worth its time.
+NUMPY_LIMIT = 40.0
+
+
+def _numpy(plan, samples, order, recorder, progress, folder, saved, keep) -> Outcome:
+    from brainsim.backends import runtime
+
+    return runtime.run(plan, "numpy", samples, order, recorder, progress, saved)
+
+
+def _cython(plan, samples, order, recorder, progress, folder, saved, keep) -> Outcome:
+    from brainsim.backends import runtime
+
+    return runtime.run(plan, "cython", samples, order, recorder, progress, saved)
+
+
+def _cpp_standalone(plan, samples, order, recorder, progress, folder, saved, keep) -> Outcome:
+    from brainsim.backends import standalone
+
+    return standalone.run(plan, samples, order, recorder, progress, folder, saved, keep)
+
+
+#: Name -> what runs it. A further device is one more module here and one more line.
+BACKENDS: dict[str, Callable[..., Outcome]] = {
+    "numpy": _numpy,
+    "cython": _cython,
+    "cpp_standalone": _cpp_standalone,
+}
+
+
+def available() -> dict[str, str]:
+    """Name of each backend -> why it cannot be used here; empty if it can."""
+    compiler = "" if program.find_compiler() else "no C++ compiler was found (on Debian: apt install g++)"
+    cython = "" if importlib.util.find_spec("Cython") else "Cython is not installed (pip install cython)"
+    make = "" if shutil.which("make") else "make was not found (on Debian: apt install make)"
+    return {"numpy": "", "cython": cython or compiler, "cpp_standalone": compiler or make}
+
+
+def choose(plan: Plan, samples: Any = None) -> tuple[str, str]:
+    """What ``auto`` means for this plan, and why in one sentence. Sizes and steps decide, and nothing measured."""
+    seconds = cost.numpy_seconds(plan)
+    if seconds <= NUMPY_LIMIT:
+        return "numpy", f"it takes about {cost.in_words(seconds)} on numpy, less than compiling is worth"
+    missing = available()["cpp_standalone"]
+    if missing:
+        return "numpy", f"it takes about {cost.in_words(seconds)} there, and compiled code is not possible: {missing}"
+    return "cpp_standalone", f"on numpy it would take about {cost.in_words(seconds)}"
+
+
+def run(
+    plan: Plan,
+    backend: str,
+    samples: Any = None,
+    order: np.ndarray | None = None,
+    recorder: Any = None,
+    progress: Progress | None = None,
+    folder: Path | str | None = None,
+    *,
+    saved: draws.Saved | None = None,
+    keep: bool = False,
+) -> Outcome:
+    """Run a plan on a backend and hand the results to ``recorder``.
+
+    Parameters
+    ----------
+    samples : with ``images`` (uint8 [rows, pixels]) and ``labels`` (integers [rows]), if the plan has data
+    order : int32 [trials], the row of ``samples`` shown in each trial
+    progress : called with (model time in seconds, total, {path: rate in Hz}), about four times a second
+    folder : where the log of a failed compilation or program goes, and the build folder if ``keep``
+    saved : (object name, variable) -> values, for initial values from an earlier run
+
+    Raises ``FitError`` or ``RunError`` when the model cannot be built or fails, ``SetupError`` when the
+    backend cannot be used here. Ctrl-C does not raise: the outcome says how far the run came.
+    """
+    if backend == "auto":
+        backend = choose(plan, samples)[0]
+    if backend not in BACKENDS:
+        raise SetupError(Problem("backend", f"{backend} is not a backend", hint=suggest(backend, BACKENDS, "backend")))
+    reason = available().get(backend, "")
+    if reason:
+        raise SetupError(Problem("backend", f"{backend} cannot be used: {reason}.", hint="Use backend: numpy."))
+    arguments = (samples, order, recorder, progress or silent, Path(folder) if folder else None, saved, keep)
+    return BACKENDS[backend](plan, *arguments)

@@ -1,0 +1,135 @@
+"""Brian2 inside this process: numpy, or code objects compiled by Cython, step by step."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from brainsim import brian, builder, seeds
+from brainsim.backends.outcome import Delivery, Outcome, Progress, silent, total_time
+from brainsim.compose import draws
+from brainsim.compose.plan import Plan
+
+SEGMENT_SECONDS = 10.0  # wall time between two segments of results on disk
+REPORT_SECONDS = 0.25
+
+
+def run(
+    plan: Plan,
+    target: str,
+    samples: Any,
+    order: np.ndarray | None,
+    recorder: Any,
+    progress: Progress = silent,
+    saved: draws.Saved | None = None,
+) -> Outcome:
+    """Run a plan with the code generation target ``numpy`` or ``cython``."""
+    b2 = brian.load()
+    random_state = np.random.get_state()  # Brian2 draws its noise from numpy's global stream
+    with brian.quiet() as notes, brian.preferences(**settings(target)), brian.device("runtime"):
+        start = time.perf_counter()
+        try:
+            built = builder.build(plan, samples, order, saved)
+            b2.seed(seeds.noise_seed(plan.seed))
+            watcher = _Watcher(plan, Delivery(built, recorder), progress)
+            watcher.built_at = time.perf_counter()
+            completed = _phases(b2, plan, built, watcher)
+        except KeyboardInterrupt:
+            if "built" not in locals():
+                return Outcome(target, time.perf_counter() - start, completed=False, notes=tuple(notes))
+            completed = False
+        finally:
+            np.random.set_state(random_state)
+        watcher.delivery.everything()
+        watcher.delivery.weights()
+        recorder.flush()
+    end = time.perf_counter()
+    return Outcome(
+        backend=target,
+        build_seconds=watcher.started_at - start,
+        run_seconds=end - watcher.started_at,
+        completed=completed,
+        stopped_at=float(built.network.t_),
+        notes=(*brian.notes(), *notes),
+    )
+
+
+def settings(target: str) -> dict[str, Any]:
+    """Preferences that make a run depend on the plan only. Compiled arithmetic keeps numpy's order."""
+    return {
+        "codegen__target": target,
+        "codegen__string_expression_target": "numpy",
+        "codegen__loop_invariant_optimisations": True,
+        "codegen__cpp__extra_compile_args_gcc": COMPILE_FLAGS,
+        "codegen__cpp__extra_compile_args": None,
+        "core__default_float_dtype": np.float64,
+        "core__default_integer_dtype": np.int32,
+    }
+
+
+#: No -ffast-math and no fused multiply-add: both change the last bits, and with them spikes.
+COMPILE_FLAGS = ["-w", "-O3", "-march=native", "-ffp-contract=off", "-std=c++11"]
+
+
+def _phases(b2: Any, plan: Plan, built: builder.Built, watcher: _Watcher) -> bool:
+    for phase in plan.phases:
+        duration = draws.duration(plan, phase)
+        if duration <= 0:
+            continue
+        builder.enter(built, phase)
+        try:
+            with brian.interruptible():
+                built.network.run(
+                    duration * b2.second,
+                    report=watcher,
+                    report_period=REPORT_SECONDS * b2.second,
+                    namespace=dict(built.namespace),
+                )
+        except KeyboardInterrupt:
+            return False
+        except Exception as error:
+            raise builder.explain(error, plan) from error
+        if b2.Network._globally_stopped:
+            b2.Network._globally_stopped = False
+            return False
+        builder.leave(built, phase)
+        watcher.done += duration
+    return True
+
+
+class _Watcher:
+    """Called by Brian2 during a run: shows progress and writes segments."""
+
+    def __init__(self, plan: Plan, delivery: Delivery, progress: Progress):
+        self.plan, self.delivery, self.progress = plan, delivery, progress
+        self.total, self.done = total_time(plan), 0.0
+        self.built_at = self.started_at = self.saved_at = time.perf_counter()
+        self.begun = False
+        self.counts: dict[str, tuple[float, int]] = {}
+
+    def __call__(self, elapsed: Any, completed: float, start: Any, duration: Any) -> None:
+        now = time.perf_counter()
+        if not self.begun:  # the first call comes when the code of the first phase has been generated
+            self.begun, self.started_at, self.saved_at = True, now, now
+        model_time = self.done + completed * float(duration)
+        self.progress(model_time, self.total, self._rates(model_time))
+        if now - self.saved_at > SEGMENT_SECONDS:
+            self.saved_at = now
+            self.delivery.everything()
+            self.delivery.recorder.flush()
+
+    def _rates(self, model_time: float) -> dict[str, float]:
+        rates = {}
+        for watch in self.plan.watches:
+            monitor = self.delivery.built.monitors.get(watch.name)
+            if watch.kind != "spikes" or monitor is None:
+                continue
+            then, before = self.counts.get(watch.name, (0.0, 0))
+            count = int(monitor.variables["N"].get_value()[0])
+            cells = monitor.variables["_source_stop"].get_value() - monitor.variables["_source_start"].get_value()
+            if model_time > then and cells > 0:
+                rates[watch.path] = float((count - before) / (cells * (model_time - then)))
+                self.counts[watch.name] = model_time, count
+        return rates
