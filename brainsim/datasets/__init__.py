@@ -59,7 +59,9 @@ def load(name: str, splits: Mapping[str, int]) -> Samples:
     counts = _counts(splits)
     known = sources.dataset(name)
     folder, source = sources.find(name, counts)
-    images, labels, sums = [], [], {}
+    images: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    sums: dict[str, str] = {}
     for split, count in counts.items():
         if count:
             image, label = (sources.FILES[split, kind] for kind in ("image", "label"))

@@ -117,12 +117,12 @@ class Reader:
         """The synapses of a projection whose weights were kept."""
         with self._open(self._having("edges", path)[-1]) as file:
             base = f"edges/{path}"
-            ends = [self._dataset(file, f"{base}/{name}_node_id") for name in ("source", "target")]
+            source, target = (self._dataset(file, f"{base}/{name}_node_id") for name in ("source", "target"))
             names = self._get(file, f"{base}/0") or ()
             return Edges(
-                tuple(str(end.attrs.get("node_population", "")) for end in ends),
-                ends[0][...].astype(np.int64),
-                ends[1][...].astype(np.int64),
+                (str(source.attrs.get("node_population", "")), str(target.attrs.get("node_population", ""))),
+                source[...].astype(np.int64),
+                target[...].astype(np.int64),
                 {name: self._dataset(file, f"{base}/0/{name}")[...] for name in names},
             )
 
