@@ -313,7 +313,12 @@ class _Merge:
 
     def take(self, tree: Tree, path: Path_, value: Any) -> Any:
         """The value of one of the two, with the places of all it holds."""
-        for known, own in ((tree.marks, self.marks), (tree.keys, self.keys), (tree.lines, self.lines)):
+        pairs: tuple[tuple[Any, dict], ...] = (
+            (tree.marks, self.marks),
+            (tree.keys, self.keys),
+            (tree.lines, self.lines),
+        )
+        for known, own in pairs:
             if path in known:
                 own[path] = known[path]
         if isinstance(value, dict):

@@ -311,6 +311,14 @@ def test_limits_are_where_they_are_said_to_be():
     assert problems("a: [" + "x," * 200_000 + "]")[0].kind == "limit"
 
 
+def test_aliases_do_not_hide_depth():
+    chain = "a0: &a0 [x]\n" + "\n".join(f"a{k + 1}: &a{k + 1} [*a{k}]" for k in range(100))
+    (problem,) = problems(chain)
+    assert problem.kind == "limit"
+    assert "64 deep" in problem.message
+    assert problem.mark.line == 64
+
+
 def test_the_scanner_in_python_gives_the_same(monkeypatch: pytest.MonkeyPatch):
     text = "a: &x 'b\n\n  c'\nd: |  # why\n  e\n\n  f\ng: [1, {h: *x}]\n"
     fast = parse(text)[0]

@@ -122,6 +122,12 @@ def test_all_faults_of_a_document_come_at_once_in_their_order():
     ]
 
 
+def test_only_the_names_of_the_grammar_are_keys():
+    found = problems(REGION + "projections: {p: {source: a, target: b, synapse: s, connect: all}}")
+    assert [p.message.split()[0] for p in found if "is not a key" in p.message] == ["source", "target"]
+    assert {p.message.split()[-1] for p in found if "lacks" in p.message} == {"from", "to"}
+
+
 def test_problems_can_be_collected():
     collected = Problems()
     assert check(parse(NEURON + "zzz: 1")[0], collected) is None

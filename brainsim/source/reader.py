@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -54,7 +55,7 @@ class _Reader:
         self.problems = Problems()
         self.nodes = self.aliases = 0
         self.anchors: dict[str, _Node] = {}
-        self.events = yaml.parse(text.content, Loader=LOADER)
+        self.events: Iterator[Any] = yaml.parse(text.content, Loader=LOADER)
 
     def documents(self) -> list[Tree]:
         trees = []
@@ -85,7 +86,8 @@ class _Reader:
         nodes = depth = documents = 0
         opens, values = (yaml.MappingStartEvent, yaml.SequenceStartEvent), (yaml.ScalarEvent, yaml.AliasEvent)
         try:
-            for event in yaml.parse(self.text.content, Loader=LOADER):
+            events: Iterator[Any] = yaml.parse(self.text.content, Loader=LOADER)
+            for event in events:
                 if isinstance(event, values):
                     nodes += 1
                 elif isinstance(event, opens):
@@ -133,7 +135,7 @@ class _Reader:
         self.count(1, place)
         self.deep(depth, place)
         if isinstance(event, yaml.AliasEvent):
-            return self.alias(event.anchor, place, depth)
+            return self.alias(str(event.anchor), place, depth)
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")[:60]
             hint = "Write the value without it; put text that begins with ! in quotes."

@@ -18,9 +18,9 @@ class _Under(Mapping):
     """The part of a path-keyed mapping below ``base``, without copying it."""
 
     def __init__(self, whole: Mapping[Path_, Any], base: Path_):
-        if isinstance(whole, _Under):
-            whole, base = whole.whole, whole.base + base
-        self.whole, self.base = whole, base
+        nested = isinstance(whole, _Under)
+        self.whole: Mapping[Path_, Any] = whole.whole if nested else whole  # type: ignore[attr-defined]
+        self.base: Path_ = whole.base + base if nested else base  # type: ignore[attr-defined]
 
     def __getitem__(self, path: Path_) -> Any:
         return self.whole[self.base + path]

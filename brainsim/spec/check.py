@@ -155,8 +155,9 @@ def _explain(tree: Tree, kind: str, error: ValidationError, found: Problems) -> 
     """Group pydantic's errors by the place in the data, drop branches of a union that were not meant."""
     places: dict[Steps, list[dict[str, Any]]] = {}
     for one in error.errors(include_url=False, include_input=False):
-        places.setdefault(_data_path(tree.data, one), []).append(dict(one))
-    inside = set()  # places with a more exact error below them
+        fault = dict(one)
+        places.setdefault(_data_path(tree.data, fault), []).append(fault)
+    inside: set[Steps] = set()  # places with a more exact error below them
     for path in places:
         inside.update(path[:k] for k in range(len(path)))
     for path, errors in places.items():
@@ -168,8 +169,8 @@ def _explain(tree: Tree, kind: str, error: ValidationError, found: Problems) -> 
             continue
         exact = [e for e in errors if not _MISMATCH.fullmatch(e["type"])]
         if exact:
-            for one in {e["type"]: e for e in exact}.values():
-                _say(tree, kind, path, one, found)
+            for fault in {e["type"]: e for e in exact}.values():
+                _say(tree, kind, path, fault, found)
         elif path not in inside:
             _say_mismatch(tree, kind, path, errors, found)
 
