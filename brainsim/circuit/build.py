@@ -64,6 +64,8 @@ def build(
     problems.raise_any(FitError)
     resolved = {key: value for key, value in final.data.items() if key not in ("extends", "set")}
     resolved["region"] = top.resolved
+    if cite := list(library.citations(tree)):
+        resolved["cite"] = cite
     return Circuit(
         experiment=spec,
         tree=final,

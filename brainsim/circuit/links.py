@@ -14,7 +14,7 @@ def find_links(regions: Regions, node: Node) -> None:
         mark = node.tree.key_mark(("links", target))
         ends = [
             _variable(regions, node, target, mark),
-            _variable(regions, node, origin, node.tree.mark(("links", target))),
+            _variable(regions, node, str(origin), node.tree.mark(("links", target))),
         ]
         if ends[0] is None or ends[1] is None:
             continue
@@ -44,7 +44,7 @@ def find_links(regions: Regions, node: Node) -> None:
             regions.problems.add("name", f"{to}.{variable} is linked twice", mark, "Remove one of the links.")
             continue
         regions.links[to, variable] = Link((to, variable), (start, shown), mark)
-        node.resolved.setdefault("links", {})[target] = origin
+        node.resolved.setdefault("links", {})[target] = str(origin)
 
 
 def _variable(regions: Regions, node: Node, text: str, mark: Mark | None) -> tuple[str, str] | None:

@@ -34,18 +34,19 @@ def parameters(
     broken = {name for name, value in found.items() if value is None}
     order = _order(owner, inside, givens, broken, problems)
     values: dict[str, Quantity] = {}
+    read: set[str] = set()
     for name in order:
         given, outer = givens[name]
         if name in broken or inside[name] & broken:
             broken.add(name)
             continue
-        scope = outer or Scope(f"region {owner}", values, frozenset(broken))
+        scope = outer or Scope(f"region {owner}", values, frozenset(broken), read)
         value = evaluate(given, scope, f"{owner}.{name}", problems, (dims or {}).get(name))
         if value is None:
             broken.add(name)
         else:
             values[name] = value
-    return Scope(f"region {owner}", {name: values[name] for name in givens if name in values}, frozenset(broken))
+    return Scope(f"region {owner}", {name: values[name] for name in givens if name in values}, frozenset(broken), read)
 
 
 def _order(

@@ -39,8 +39,8 @@ class Site:
     places: dict[str, Place] = field(default_factory=dict)  # parameters of neurons, synapses and rules by path
 
     def add_cite(self, tree: Tree) -> None:
-        entries = self.library.citations(tree)
-        self.cite.update(dict.fromkeys(entry for entry in entries if entry != "own"))
+        """Note what a document and its parents cite; ``own`` stands for work that is published nowhere else."""
+        self.cite.update(dict.fromkeys(entry for entry in self.library.citations(tree) if entry != "own"))
 
 
 @dataclass(frozen=True)
@@ -166,10 +166,17 @@ def region_scope(site: Site, use: Use, outer: Scope, path: str) -> tuple[Scope, 
     return scope, set_here
 
 
-def content(found: Part) -> dict[str, Any]:
+def merged(site: Site, kind: str, name: str, tree: Tree, keys: Iterable[str]) -> dict[str, Any]:
+    """The beginning of a document without parents: kind, name and ``keys``, citing what its parents cite."""
+    data: dict[str, Any] = {kind: name} | {key: tree.data[key] for key in keys if key in tree.data}
+    cite = list(site.library.citations(tree))
+    return data | {"cite": cite} if cite else data
+
+
+def content(site: Site, found: Part) -> dict[str, Any]:
     """A part as it may stand in place of its name: everything merged, all values literal."""
-    data: dict[str, Any] = {found.kind: found.name}
-    data |= {key: value for key, value in found.tree.data.items() if key not in (found.kind, "extends")}
+    keys = [key for key in found.tree.data if key not in (found.kind, "extends")]
+    data = merged(site, found.kind, found.name, found.tree, keys)
     if found.values:
         data["parameters"] = {name: literal(value) for name, value in found.values.items()}
     return data

@@ -75,9 +75,10 @@ class Projections:
             return
         self._check_port(port, ends[1].path)
         found: dict[str, Any] = {key: settle(key).value for key in ("from", "to")}  # type: ignore[union-attr]
-        found["synapse"] = [content(s) for s in synapses if s] if several else content(synapses[0])  # type: ignore[arg-type]
+        written = [content(self.site, synapse) for synapse in synapses if synapse]
+        found["synapse"] = written if several else written[0]
         if rule is not None:
-            found["plasticity"] = content(rule)
+            found["plasticity"] = content(self.site, rule)
         found["connect"] = connect[1]
         for key, value in (("delay", delay), ("learn_delay", learn_delay)):
             if value is not None:

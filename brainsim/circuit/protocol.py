@@ -81,7 +81,7 @@ class Protocol:
         for name in self.tree.get(("stimuli",), {}):
             self._stimulus(name)
         for k, text in enumerate(self.tree.get(("record", "spikes"), [])):
-            self._cells(text, ("record", "spikes", k), slices=True)
+            self._cells(str(text), ("record", "spikes", k), slices=True)
         for text in self.tree.get(("record", "state"), {}):
             self._state(text)
 
@@ -145,7 +145,7 @@ class Protocol:
             known = self.regions.known
             if text == "cells" or any(path.startswith(f"{text}.") for path in known):
                 continue
-            self._cells(text, (*at, "fresh", k), also=("cells",))
+            self._cells(str(text), (*at, "fresh", k), also=("cells",))
         for path in self.tree.get((*at, "set"), {}):
             self._changed(path, (*at, "set", path))
 

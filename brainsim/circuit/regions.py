@@ -9,7 +9,7 @@ from typing import Any
 
 from brainsim.circuit import wiring
 from brainsim.circuit.model import Link, Part, Population, Projection
-from brainsim.circuit.parts import Site, content, open_use, part, region_scope, unread
+from brainsim.circuit.parts import Site, content, merged, open_use, part, region_scope, unread
 from brainsim.circuit.values import Scope, literal, whole
 from brainsim.circuit.variables import Names, of_cell
 from brainsim.errors import FitError, Mark, Problem
@@ -78,8 +78,7 @@ class Regions:
         scope, set_here = region_scope(self.site, opened, outer, path)
         node = Node(path, opened.name, tree, scope, set_here)
         self._names_differ(tree)
-        node.resolved = {"region": opened.name}
-        node.resolved |= {key: tree.data[key] for key in ("about", "cite") if key in tree.data}
+        node.resolved = merged(self.site, "region", opened.name, tree, ("about", "cite"))
         if scope.values:
             node.resolved["parameters"] = {name: literal(value) for name, value in scope.values.items()}
         for name in tree.get(("regions",), {}):
@@ -132,7 +131,7 @@ class Regions:
             return
         self.cells[path] = of_cell(neuron, self.problems)
         self.neurons[path] = neuron
-        found: dict[str, Any] = {"neuron": content(neuron), "size": size}
+        found: dict[str, Any] = {"neuron": content(self.site, neuron), "size": size}
         if layout:
             found["layout"] = layout[1]
         node.resolved.setdefault("populations", {})[name] = found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -162,7 +162,9 @@ def _compute(
         with np.errstate(all="ignore"):
             result = found.evaluate(dict(scope.values))
         value = np.asarray(result.value, dtype=float)
-        return Quantity(float(value), tuple(result.dims)) if value.ndim == 0 else None
+        plain = Quantity(float(value), tuple(result.dims))
+        # Written as a literal would be, so that code made from it is the same when the model is read back.
+        return replace(plain, text=str(literal(plain))) if _finite(plain) else plain
     except FileError as error:
         _take(error, given, problems)
     except DimensionError as error:
