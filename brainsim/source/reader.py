@@ -36,6 +36,10 @@ def parse(text: str | bytes, file: str = "<text>") -> list[Tree]:
     return trees
 
 
+def _place(event: Any) -> Place:
+    return event.start_mark.line, event.start_mark.column
+
+
 class _Node:
     """A composed node. ``size`` and ``height`` count aliases as if written out; a height of 0 is not finished."""
 
@@ -93,18 +97,18 @@ class _Reader:
                 elif isinstance(event, opens):
                     nodes += 1
                     depth += 1
-                    self.deep(depth, (event.start_mark.line, event.start_mark.column))
+                    self.deep(depth, _place(event))
                 elif isinstance(event, yaml.CollectionEndEvent):
                     depth -= 1
                 elif isinstance(event, yaml.DocumentStartEvent):
                     documents += 1
                     if documents > MAX_DOCUMENTS:
                         message = f"the file holds more than {MAX_DOCUMENTS:,} documents"
-                        place = (event.start_mark.line, event.start_mark.column)
+                        place = _place(event)
                         self.fail("limit", message, place, "Delete lines ---, or split the file.")
                 # Keys are not counted later, where each value is: so this stops only what is far too large.
                 if nodes > 2 * MAX_NODES:
-                    self.count(nodes, (event.start_mark.line, event.start_mark.column))
+                    self.count(nodes, _place(event))
         except yaml.YAMLError:
             return  # found again, with everything before it, when composing
 
@@ -130,8 +134,7 @@ class _Reader:
             self.fail("limit", message, place, "Look for brackets that are never closed.")
 
     def compose(self, event: Any, depth: int) -> _Node:
-        start = event.start_mark
-        place = (start.line, start.column)
+        place = _place(event)
         self.count(1, place)
         self.deep(depth, place)
         if isinstance(event, yaml.AliasEvent):
@@ -188,7 +191,7 @@ class _Reader:
     def mapping(self, node: _Node, depth: int) -> dict[str, _Node]:
         entries: dict[str, _Node] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-            place = (event.start_mark.line, event.start_mark.column)
+            place = _place(event)
             plain = isinstance(event, yaml.ScalarEvent) and event.tag is None
             if not plain:  # read it to its end, so that what follows is still checked
                 self.compose(event, depth + 1)
