@@ -196,7 +196,7 @@ class TestBrowse:
     def test_check_fine(self, brainsim_command, small: Path):
         done = brainsim_command("check", str(small), "cortex_ei")
         assert done.returncode == 0, done.stderr
-        assert done.stdout.count("fine") == 2
+        assert done.stdout.count(": fine\n") == 2
 
     def test_check_reports_all_files(self, brainsim_command, small: Path, tmp_path: Path):
         (tmp_path / "one.yaml").write_text("neuron: one\nabout: x\nequation: |\n  v : 1\n")
@@ -366,9 +366,15 @@ class TestProgress:
         assert progress.duration(seconds) == text
 
 
-def test_tables_fold_in_a_narrow_terminal(monkeypatch, capsys):
+def test_tables_fold_in_a_narrow_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "30")
-    console.table(("name", "about"), [("lif", "Leaky integrate-and-fire cell with a long description")])
-    out = capsys.readouterr().out
-    assert max(len(line) for line in out.splitlines()) <= 30
-    assert "description" in out
+    text = console.table(("name", "about"), [("lif", "Leaky integrate-and-fire cell with a long description")])
+    assert max(len(line) for line in text.splitlines()) <= 30
+    assert "description" in text
+
+
+def test_tables_in_a_file_have_a_line_a_row(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    text = console.table(("name", "about"), [("lif", "word " * 100), ("x", "y")], right=("name",))
+    assert [line.split()[0] for line in text.splitlines()] == ["name", "lif", "x"]
+    assert not any(line.endswith(" ") for line in text.splitlines())

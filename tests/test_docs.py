@@ -39,13 +39,13 @@ def commands(text: str) -> list[tuple[str, str]]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the experiment of the README."""
-    (tmp_path / "balance.yaml").write_text(blocks(README, "yaml")[0])
+    (tmp_path / "gamma.yaml").write_text(blocks(README, "yaml")[0])
     return tmp_path
 
 
 def test_the_first_example_has_twelve_lines_and_runs(folder: Path):
     assert len(blocks(README, "yaml")[0].splitlines()) == 12
-    results = brainsim.run(folder / "balance.yaml", backend="numpy", out=folder / "out")
+    results = brainsim.run(folder / "gamma.yaml", backend="numpy", out=folder / "out")
     rates = {path: one["rate_hz"] for path, one in results.summary["populations"].items()}
     assert 1 < rates["exc"] < 60 and 1 < rates["inh"] < 100, rates
 
@@ -56,8 +56,8 @@ def test_the_error_that_is_shown_is_the_error(folder: Path, brainsim_command):
     assert change, "the README does not say what is wrong in its broken example"
     text = blocks(README, "yaml")[0]
     assert text.count(change[2]) == 1
-    (folder / "balance.yaml").write_text(text.replace(change[2], change[1]))
-    done = brainsim_command("check", "balance.yaml")
+    (folder / "gamma.yaml").write_text(text.replace(change[2], change[1]))
+    done = brainsim_command("check", "gamma.yaml")
     assert done.returncode == 2
     shown = next(output for command, output in commands(README) if "error[" in output)
     assert done.stderr.strip() == shown

@@ -84,8 +84,8 @@ def setup_cfg() -> configparser.ConfigParser:
 def test_every_package_of_the_engine_is_listed():
     listed = setup_cfg()["options"]["packages"].split()
     found = {p.parent.relative_to(ROOT).as_posix().replace("/", ".") for p in (ROOT / "brainsim").rglob("*.py")}
-    assert found == {name for name in listed if not name.startswith("brainsim.data")}
-    assert {f"brainsim.data.{top}" for top in LIBRARY} == {name for name in listed if name.startswith("brainsim.data")}
+    assert found == {name for name in listed if not name.startswith("brainsim.data.")}
+    assert {f"brainsim.data.{top}" for top in LIBRARY} == {name for name in listed if name.startswith("brainsim.data.")}
 
 
 def test_version_is_the_same_everywhere():

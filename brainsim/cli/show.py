@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from brainsim.cli.console import say, table, tell
 from brainsim.cli.run import overrides
 from brainsim.errors import FileError, FitError, Problem, suggest
+from brainsim.units import unit_name
 
 if TYPE_CHECKING:
     from brainsim.circuit import Circuit, Projection
@@ -23,18 +24,24 @@ def show(
     values = overrides(sets)
     if sum((script, equations, graph, why is not None)) > 1:
         raise FileError(Problem("value", "show takes one of --script, --equations, --graph and --why", None, ""))
-    options = {"set": values, "library": tuple(library)}
+    options: dict[str, Any] = {"set": values, "library": tuple(library)}
     if graph or why is not None:
         from brainsim.run.prepare import circuit
 
         found = circuit(name, **options)
         text = graph_text(found) if graph else why_text(found, why or "")
-    elif script or equations:
+    elif script:
         from brainsim.run.prepare import plan
-        from brainsim.script import script as printed
+        from brainsim.script import text as printed
 
         made = plan(name, **options)
-        text = printed(made) if script else equations_text(made)
+        text = printed(made)
+        if "npz" in text:
+            tell("note: this script reads .npz files that lie beside it in a run folder: brainsim run makes them")
+    elif equations:
+        from brainsim.run.prepare import plan
+
+        text = equations_text(plan(name, **options))
     else:
         from brainsim.run.prepare import resolved
 
@@ -101,14 +108,19 @@ def why_text(circuit: Circuit, path: str) -> str:
 
 def equations_text(plan: Plan) -> str:
     """Final equations, code and values of every group and connection."""
-    return "\n\n".join(
-        "\n".join(lines) for lines in (*map(group_lines, plan.groups), *map(synapse_lines, plan.connections))
-    )
+    parts = [*(group_lines(one) for one in plan.groups), *(synapse_lines(one, plan) for one in plan.connections)]
+    return "\n\n".join("\n".join(lines) for lines in parts)
+
+
+def equation_lines(one: Group | Connection) -> Iterator[str]:
+    """Equations without the declarations of constants, whose values stand below."""
+    declared = {f"{item.name} : {unit_name(item.value.dims)} (shared, constant)" for item in one.constants}
+    yield from (f"    {line.text}" for line in one.equations if line.text not in declared)
 
 
 def group_lines(group: Group) -> Iterator[str]:
     yield f"{group.path}: {group.size} x {group.cell or 'cell'}"
-    yield from (f"    {line.text}" for line in group.equations)
+    yield from equation_lines(group)
     if group.threshold:
         yield from block("threshold", group.threshold)
     if group.reset:
@@ -124,13 +136,17 @@ def group_lines(group: Group) -> Iterator[str]:
     yield from tail(group.regular, group.constants, group.initial)
 
 
-def synapse_lines(one: Connection) -> Iterator[str]:
-    ends = [f"{side.group}[{side.start}:{side.stop}]" for side in (one.source, one.target)]
+def synapse_lines(one: Connection, plan: Plan) -> Iterator[str]:
+    paths = {group.name: (group.path, group.size) for group in plan.groups}
+    ends = []
+    for side in (one.source, one.target):
+        path, size = paths[side.group]
+        ends.append(path if side.size == size else f"{path}[{side.start}:{side.stop}]")
     yield f"{one.path}: {ends[0]} to {ends[1]}, {' + '.join(one.parts)}"
-    yield from (f"    {line.text}" for line in one.equations)
-    for path in one.pathways:
-        delay = "" if path.delay is None else f", {path.delay * 1e3:g} ms later"
-        yield from block(f"on {path.side} {path.event}{delay}", path.code)
+    yield from equation_lines(one)
+    for way in one.pathways:
+        delay = "" if way.delay is None else f", {way.delay * 1e3:g} ms later"
+        yield from block(f"on {way.side} {way.event}{delay}", way.code)
     yield from tail(one.regular, one.constants, one.initial)
 
 
