@@ -1,0 +1,144 @@
+"""Sections about learning: weights, receptive fields, accuracy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from brainsim import analysis, plots
+from brainsim.report.page import Figure, Page, inline
+
+#: What is drawn at most: cells of a sheet of receptive fields, projections with weights.
+MAX_FIELDS, MAX_WEIGHTS = 100, 8
+
+
+def weights(page: Page) -> list[dict[str, Any]]:
+    paths = page.results.weight_paths
+    if len(paths) > MAX_WEIGHTS:
+        page.notes.append(f"Weights of the first {MAX_WEIGHTS} of {len(paths)} projections are drawn.")
+    found = []
+    for number, path in enumerate(paths[:MAX_WEIGHTS]):
+        edges = page.results.weights(path)
+        name = "w" if "w" in edges.after else next(iter(edges.after), "")
+        if not name or not len(edges.source):
+            continue
+        after, before = edges.after[name], edges.before.get(name)
+        stages = [("before", before), ("after", after)] if before is not None else [("after", after)]
+        rows = [
+            {
+                "when": when,
+                "mean": float(np.mean(v)),
+                "sd": float(np.std(v)),
+                "low": float(np.min(v)),
+                "high": float(np.max(v)),
+            }
+            for when, v in stages
+        ]
+        ends = " to ".join(edges.populations)
+        alt = f"Histogram of {name} of {path}: " + "; ".join(
+            f"{r['when']} {r['mean']:.3g} ± {r['sd']:.3g}" for r in rows
+        )
+        drawn = Figure(inline(plots.weights(after, before, name), f"weights-{number}"), alt)
+        found.append({"path": path, "ends": ends, "n": len(after), "name": name, "rows": rows, "figure": drawn})
+    return found
+
+
+def fields(page: Page) -> dict[str, Any]:
+    """Receptive fields of the cells that a population fed by images projects to with plastic weights."""
+    image = ((page.model.get("trial") or {}).get("inputs") or {}).get("image")
+    shown_to = str(image or "").rpartition(".")[0]
+    for path in page.results.weight_paths if shown_to else ():
+        edges = page.results.weights(path)
+        sender, receiver = edges.populations
+        side = round(np.sqrt(page.sizes.get(sender, 0)))
+        if sender != shown_to or side * side != page.sizes.get(sender) or "w" not in edges.after:
+            continue
+        size = page.sizes.get(receiver) or int(edges.target.max()) + 1
+        assigned = page.results.readout.get("assigned")
+        assigned = assigned if assigned is not None and len(assigned) == size else None
+        fields = analysis.receptive_fields(edges.source, edges.target, edges.after["w"], size, (side, side))
+        cells = analysis.evenly(size, MAX_FIELDS)
+        if assigned is not None:  # cells of one class side by side; those without one last
+            ranked = np.where(assigned[cells] < 0, np.iinfo(np.int64).max, assigned[cells])
+            cells = cells[np.argsort(ranked, kind="stable")]
+        labels = [None if assigned is None else _class(int(assigned[c]), _classes(page)) for c in cells]
+        sheet, low, high = plots.field_sheet(fields[cells], labels, cells)
+        onto = f"each cell of {receiver}" if len(cells) == size else f"{len(cells)} of the {size} cells of {receiver}"
+        caption = (
+            f"Weights of {path} onto {onto} after the run, as the image of {side} × {side} cells of {sender} they come "
+            "from."
+        )
+        if assigned is not None:
+            caption += " Below each, the class the cell was given; cells are in the order of their classes."
+            if any(label == "–" for label in labels):
+                caption += " –: no class, the cell was silent."
+        figure = Figure(Markup(sheet), f"Receptive fields of {len(cells)} cells of {receiver}", caption)
+        return {"figure": figure, "low": low, "high": high, "gradient": Markup(plots.gradient())}
+    return {}
+
+
+def curve(page: Page) -> Figure | None:
+    """Accuracy over the training trials."""
+    points = [p for p in (page.summary.get("readout") or {}).get("learning_curve") or [] if p[1] is not None]
+    if not points:
+        return None
+    caption = (
+        "Each block of trials is read out with the classes that the block before it gave to the cells; ties count as "
+        "wrong. It shows the course, not the final level."
+    )
+    (first, low), (last, high) = points[0], points[-1]
+    alt = f"Learning curve from {100 * low:.0f} % after {first} trials to {100 * high:.0f} % after {last}"
+    return Figure(inline(plots.learning_curve(points, chance_level(page)), "learning"), alt, caption)
+
+
+def confusion(page: Page) -> dict[str, Any]:
+    """Counts by true class and decision; undecided samples have a column of their own."""
+    readout = page.summary.get("readout") or {}
+    matrix = np.asarray(readout.get("confusion") or [], dtype=np.int64)
+    if matrix.ndim != 2 or not matrix.size:
+        return {}
+    undecided = np.asarray(readout.get("undecided") or np.zeros(len(matrix)), dtype=np.int64)
+    full = np.column_stack([matrix, undecided]) if undecided.any() else matrix
+    names = [_class(k, _classes(page)) for k in range(full.shape[1])]
+    rows = []
+    for k, (counts, accuracy) in enumerate(zip(full, analysis.class_accuracy(full), strict=True)):
+        total = max(int(counts.sum()), 1)
+        # Few wrong answers are still to be seen: any count begins at a tenth of the full shade.
+        cells = [
+            {"n": int(n), "shade": 0.1 + 0.9 * int(n) / total if n else 0.0, "right": column == k}
+            for column, n in enumerate(counts)
+        ]
+        rows.append({"name": names[k], "cells": cells, "accuracy": float(accuracy)})
+    columns = [{"short": name[:3], "name": name} for name in names[: matrix.shape[1]]]
+    if undecided.any():
+        columns.append({"short": "–", "name": "no decision"})
+    return {
+        "columns": columns,
+        "rows": rows,
+        "undecided": bool(undecided.any()),
+        "wide": any(len(n) > 3 for n in names),
+    }
+
+
+def _classes(page: Page) -> list[str]:
+    """Names of the classes; their numbers if they have none."""
+    readout = page.summary.get("readout") or {}
+    names = readout.get("classes")
+    if isinstance(names, list):
+        return [str(name) for name in names]
+    count = names if isinstance(names, int) else len(readout.get("confusion") or [])
+    return [str(k) for k in range(count)]
+
+
+def _class(number: int, names: list[str]) -> str:
+    return "–" if number < 0 else names[number] if number < len(names) else str(number)
+
+
+def chance_level(page: Page) -> float | None:
+    """Share that guessing gets right."""
+    readout = page.summary.get("readout") or {}
+    given = readout.get("chance")
+    count = len(_classes(page))
+    return float(given) if given is not None else 1 / count if count > 1 else None
