@@ -143,9 +143,7 @@ def _floats(value: Any) -> Any:
     return np.asarray(value, dtype=float)[()]
 
 
-def compute(
-    text: str, node: ast.expr, values: Mapping[str, Quantity], calls: Mapping[str, Callable[..., Any]]
-) -> np.float64 | np.ndarray | np.bool_:
+def compute(text: str, node: ast.expr, values: Mapping[str, Quantity], calls: Mapping[str, Callable[..., Any]]) -> Any:
     """The value of a node in SI base units."""
     parts = [compute(text, child, values, calls) for child in guard.operands(node)]
     match node:

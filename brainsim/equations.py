@@ -11,7 +11,7 @@ from brainsim.errors import FileError, Mark, Problem, Problems, nearest, suggest
 from brainsim.expressions import Expression, checked
 from brainsim.guard import Refused
 from brainsim.names import refused_name
-from brainsim.places import Places, lay_out, place, shift
+from brainsim.places import Places, lay_out, line_marks, place, shift
 from brainsim.units import NONE, UNITS, Dims, parse_unit, unit_name
 
 #: Flag -> kinds of equation Brian2 takes it on.
@@ -95,8 +95,7 @@ def parse_equations(
 def _pieces(text: str, lines: Sequence[Mark]) -> list[tuple[str, list[Mark]]]:
     """The text of each equation with the places of its lines: a line that opens one ends the one before."""
     pieces: list[tuple[list[str], list[Mark]]] = []
-    for number, line in enumerate(text.split("\n")):
-        mark = lines[min(number, len(lines) - 1)] if lines else Mark("<expression>", number + 1, 1)
+    for line, mark in zip(text.split("\n"), line_marks(text, lines), strict=False):
         code = line.split("#", 1)[0]
         if not code.strip():
             continue
@@ -123,8 +122,6 @@ def _equation(flat: str, places: Places, extra: Mapping[str, int]) -> Equation:
         raise _refuse("syntax", f"{shown} is not an equation", places, 0, hint)
     kind, name = next((k, n) for k, n in head.groupdict().items() if n)
     at = head.start(kind)
-    if reason := refused_name(name):
-        raise _refuse("name", f"{name} cannot be declared: {reason}", places, at, "Choose another name.")
     colon = flat.find(":", head.end())
     if colon < 0:
         hint = "End it with a colon and a unit: : volt, or : 1 for a plain number."
@@ -135,6 +132,12 @@ def _equation(flat: str, places: Places, extra: Mapping[str, int]) -> Equation:
         raise _refuse("syntax", f"{flat[colon:][:40]} is not a unit", places, colon, hint)
     unit, dims, type_ = _unit(tail["unit"], places, tail.start("unit"))
     flags = _flags(tail["inside"], kind, name, places, tail.start("inside")) if tail["flags"] else ()
+    side = re.sub(r"_(pre|post)$", "", name) if "summed" in flags else name
+    if reason := refused_name(side, kind):
+        raise _refuse("name", f"{name} cannot be declared: {reason}", places, at, "Choose another name.")
+    if "summed" in flags and side == name:
+        hint = f"Write {name}_post for a sum in the receiving cell."
+        raise _refuse("name", f"{name} is summed, but it is not a variable of a cell", places, at, hint)
     if kind == "diff" and type_ != "float":
         message = f"{name} changes continuously, so it is no {type_}"
         raise _refuse("value", message, places, tail.start("unit"), "Write : 1.")

@@ -211,7 +211,7 @@ def check(text: str, extra: Mapping[str, int]) -> None:
             raise Refused(
                 "limit",
                 f"more than {MAX_DEPTH} operators in a chain",
-                offset(node),
+                0,
                 "Give a part of it a name of its own.",
             )
         stack.extend((child, depth + 1) for child in _children(text, node, extra))
@@ -223,8 +223,8 @@ def _children(text: str, node: ast.expr, extra: Mapping[str, int]) -> list[ast.e
     match node:
         case ast.Constant(value=bool()):
             return []
-        case ast.Constant(value=int() | float()):
-            if not math.isfinite(node.value) or (isinstance(node.value, int) and node.value > MAX_INTEGER):
+        case ast.Constant(value=int() | float() as number):
+            if not math.isfinite(number) or (isinstance(number, int) and number > MAX_INTEGER):
                 raise Refused("limit", f"{source(text, node)} is too large a number", offset(node), "Write it as 1e20.")
             return []
         case ast.Name():
@@ -256,8 +256,8 @@ def _children(text: str, node: ast.expr, extra: Mapping[str, int]) -> list[ast.e
                 raise Refused("syntax", "a chain of comparisons", offset(node.comparators[1]), "Write a < b and b < c.")
             if isinstance(node.ops[0], _COMPARE):
                 return [node.left, node.comparators[0]]
-        case ast.Call(func=ast.Name(), keywords=[]):
-            name, functions = node.func.id, {**FUNCTIONS, **extra}
+        case ast.Call(func=ast.Name(id=name), keywords=[]):
+            functions = {**FUNCTIONS, **extra}
             if name not in functions:
                 raise Refused("name", f"{name} is not a function", offset(node), suggest(name, functions, "function"))
             if len(node.args) != functions[name]:
@@ -307,8 +307,8 @@ def _boolean(text: str, node: ast.expr, word: str) -> None:
 def constant(node: ast.expr) -> float | None:
     """The value of a part made of numbers only, else None."""
     match node:
-        case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
-            return float(node.value)
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            return float(number)
         case ast.UnaryOp(op=ast.USub()):
             value = constant(node.operand)
             return None if value is None else -value

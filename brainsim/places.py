@@ -19,23 +19,35 @@ def place(places: Places, offset: int) -> Mark:
     return Mark(mark.file, mark.line, mark.column + max(offset - start, 0))
 
 
+def line_marks(text: str, lines: Sequence[Mark] = ()) -> list[Mark]:
+    """The place of each line of a text, given those that are known.
+
+    Places run out where one line of the file holds several: line breaks written as an escape, two characters each.
+    """
+    marks = list(lines)
+    for number, line in enumerate(text.split("\n")[:-1]):
+        if not lines:
+            marks.append(Mark("<expression>", number + 2, 1))
+        elif number + 1 >= len(marks):
+            last = marks[number]
+            marks.append(Mark(last.file, last.line, last.column + len(line) + 2))
+    return marks if lines else [Mark("<expression>", 1, 1), *marks]
+
+
 def lay_out(text: str, lines: Sequence[Mark] = ()) -> tuple[str, Places]:
     """Text without comments on one line, every character kept in its place by a table.
 
     ``lines`` holds the place of the first character of each line of ``text``. Runs of white space become one blank.
     """
-    flat, places = "", []
-    for number, line in enumerate(text.split("\n")):
-        mark = lines[min(number, len(lines) - 1)] if lines else Mark("<expression>", number + 1, 1)
-        # Marks run out where one line of the file holds several (an escape in quotes): then its start has to do.
-        exact = number < len(lines) or not lines
-        for match in re.finditer(r"\S+", line.split("#", 1)[0].replace("\r", " ")):
+    flat, places, marks = "", [], line_marks(text, lines)
+    for line, mark in zip(text.split("\n"), marks, strict=False):
+        for match in re.finditer(r"\S+", line.split("#", 1)[0]):
             if flat:
                 flat += " "
-            places.append((len(flat), Mark(mark.file, mark.line, mark.column + (match.start() if exact else 0))))
+            places.append((len(flat), Mark(mark.file, mark.line, mark.column + match.start())))
             flat += match[0]
     if not places:
-        places.append((0, lines[0] if lines else Mark("<expression>", 1, 1)))
+        places.append((0, marks[0]))
     return flat, tuple(places)
 
 
@@ -55,13 +67,12 @@ def split(text: str, lines: Sequence[Mark], opening: re.Pattern[str]) -> list[tu
     """
     pieces: list[tuple[str, list[Mark]]] = []
     depth = 0
-    for number, line in enumerate(text.split("\n")):
-        mark = lines[min(number, len(lines) - 1)] if lines else Mark("<expression>", number + 1, 1)
-        column, exact = 0, number < len(lines) or not lines
+    for line, mark in zip(text.split("\n"), line_marks(text, lines), strict=False):
+        column = 0
         if opening.match(line):
             depth = 0
         for part in line.split("#", 1)[0].split(";"):
-            here = Mark(mark.file, mark.line, mark.column + (column if exact else 0))
+            here = Mark(mark.file, mark.line, mark.column + column)
             column += len(part) + 1
             if depth:
                 pieces[-1] = (pieces[-1][0] + "\n" + part, [*pieces[-1][1], here])

@@ -27,7 +27,7 @@ _BASE: dict[str, Dims] = {
     "amp": (0, 0, 0, 1, 0, 0, 0),
     "kelvin": (0, 0, 0, 0, 1, 0, 0),
     "mole": (0, 0, 0, 0, 0, 1, 0),
-    "candela": (0, 0, 0, 0, 0, 0, 1),
+    "candle": (0, 0, 0, 0, 0, 0, 1),  # Brian2's name of the candela
     "hertz": (0, 0, -1, 0, 0, 0, 0),
     "volt": (2, 1, -3, -1, 0, 0, 0),
     "siemens": (-2, -1, 3, 2, 0, 0, 0),
@@ -43,12 +43,14 @@ _BASE: dict[str, Dims] = {
     "henry": (2, 1, -2, -2, 0, 0, 0),
     "radian": NONE,
     "molar": (-3, 0, 0, 0, 0, 1, 0),
+    "metre": (1, 0, 0, 0, 0, 0, 0),
+    "ampere": (0, 0, 0, 1, 0, 0, 0),
 }
 _SYMBOLS = {"meter": "m", "second": "s", "amp": "A", "hertz": "Hz", "volt": "V", "siemens": "S", "farad": "F",
             "coulomb": "C", "molar": "M", "newton": "N", "joule": "J", "watt": "W", "kelvin": "K"}  # fmt: skip
 _PREFIXES = {"Y": 24, "Z": 21, "E": 18, "P": 15, "T": 12, "G": 9, "M": 6, "k": 3, "h": 2, "da": 1, "d": -1, "c": -2,
              "m": -3, "u": -6, "n": -9, "p": -12, "f": -15, "a": -18, "z": -21, "y": -24}  # fmt: skip
-_SCALE_OF = {"molar": 1e3}  # one mole in a litre
+_POWER_OF = {"molar": 3}  # one mole in a litre
 
 #: The dimensions people meet, by the word used in messages.
 _WORDS: dict[Dims, str] = {
@@ -68,7 +70,7 @@ _WORDS: dict[Dims, str] = {
 
 
 #: The short names Brian2 knows in code; all others it knows by their full name (``picosiemens``) only.
-_BRIAN2_SHORT = set("mV mA uA nA pA pF uF nF nS uS ms us Hz kHz MHz cm mm um mM uM nM".split())
+_BRIAN2_SHORT = set("mV mA uA nA pA pF uF nF nS uS ms us Hz kHz MHz cm mm um mM uM nM".split())  # noqa: SIM905
 
 
 def _units() -> tuple[dict[str, tuple[float, Dims]], dict[str, tuple[float, Dims]]]:
@@ -78,9 +80,9 @@ def _units() -> tuple[dict[str, tuple[float, Dims]], dict[str, tuple[float, Dims
     prefixes = {"": None, **_PREFIXES}
     for name, dims in _BASE.items():
         for prefix, power in prefixes.items():
-            # 10.0**power is the scale Brian2 uses, so products agree to the last bit.
-            scale = (1.0 if power is None else 10.0**power) * _SCALE_OF.get(name, 1.0)
-            if not prefix or (name not in ("kilogram", "kelvin", "candela") and abs(power or 0) % 3 == 0):
+            # A power of ten is the scale Brian2 uses, so products agree to the last bit.
+            scale = 10.0 ** ((power or 0) + _POWER_OF.get(name, 0))
+            if not prefix or (name not in ("kilogram", "kelvin", "candle") and abs(power or 0) % 3 == 0):
                 code[prefix + name] = (scale, dims)
             symbol = prefix + _SYMBOLS.get(name, "?")
             if symbol in _BRIAN2_SHORT:
@@ -239,7 +241,7 @@ def unit_name(dims: Dims) -> str:
         rest = tuple(a - b for a, b in zip(dims, _BASE[head], strict=True))
         if not any(rest[1:]) and rest[0]:
             return f"{head}{'*' if rest[0] > 0 else '/'}meter{'' if abs(rest[0]) == 1 else f'**{abs(rest[0])}'}"
-    bases = ("meter", "kilogram", "second", "amp", "kelvin", "mole", "candela")
+    bases = ("meter", "kilogram", "second", "amp", "kelvin", "mole", "candle")
     factors = [b if e == 1 else f"{b}**{e if e > 0 else f'({e})'}" for b, e in zip(bases, dims, strict=True) if e]
     return "*".join(factors)
 
@@ -270,7 +272,9 @@ def in_words(quantity: Quantity) -> str:
     value = quantity.value
     if np.ndim(value):
         return f"array of {np.size(value)} in {unit}"
-    symbol = {"volt": "V", "second": "s", "amp": "A", "siemens": "S", "farad": "F", "hertz": "Hz", "meter": "m"}.get(unit)
+    symbol = {"volt": "V", "second": "s", "amp": "A", "siemens": "S", "farad": "F", "hertz": "Hz", "meter": "m"}.get(
+        unit
+    )
     if symbol and math.isfinite(value):
         power = 0 if not value else 3 * math.floor(math.log10(abs(value)) / 3 + 1e-12)
         prefix = {v: k for k, v in _PREFIXES.items()}.get(power, "" if power == 0 else None)
