@@ -147,6 +147,20 @@ def test_confusion_matrix_shows_counts_and_accuracy_of_each_class(tmp_path):
     assert "no decision" in page.text and "curve" not in page.ids and "chance 50 %" in page.text
 
 
+def test_classes_with_long_names_go_by_number_where_there_is_no_room(tmp_path):
+    readout = {"n_test": 5, "accuracy_ties_wrong": 0.6, "classes": ["T-shirt/top", "Trouser"]}
+    readout |= {"confusion": [[2, 1], [1, 1]], "undecided": [0, 0], "learning_curve": [[50, None], [100, 0.5]]}
+    page = Page(report.write(run_folders.digits(tmp_path / "run", n_cells=10, n_train=40, readout=readout)))
+    assert "0 T-shirt/top 2 1 66.7 %" in page.text and '<abbr title="1 Trouser">1</abbr>' in page.raw
+    assert "0: T-shirt/top, 1: Trouser." in page.text
+    assert "curve" in page.ids and "50 % after 100 trials" in " ".join(page.labels)
+
+
+def test_recorded_variables_have_units_and_members(brunel, reward):
+    assert "v (mV)" in brunel.text and all(f"cell {k}" in brunel.text for k in (0, 400, 799))
+    assert "w, 50 members" in reward.text and "middle 80 %" in reward.text and "DA" in reward.text
+
+
 def test_fields_carry_the_class_of_each_cell(digits):
     sheet = digits.raw[digits.raw.index('<svg class="fields"') :]
     sheet = sheet[: sheet.index("</figure>")]

@@ -5,7 +5,7 @@ SVG whose colours follow the page (light or dark); :func:`png` into an image at 
 """
 
 from brainsim.plots.code import highlighted
-from brainsim.plots.curves import Rate, State, learning_curve, rates, states
+from brainsim.plots.curves import TRACES, Rate, State, learning_curve, rates, states
 from brainsim.plots.diagram import Arrow, Diagram, Node, read_diagram, read_model
 from brainsim.plots.fields import field_sheet, gradient
 from brainsim.plots.graph import SIGNS, circuit_svg, key_svg
@@ -16,7 +16,7 @@ from brainsim.plots.terminal import raster_text
 from brainsim.plots.weights import weights
 
 __all__ = [
-    "PALETTE", "SIGNS", "Arrow", "Band", "Diagram", "Node", "Rate", "Span", "State", "bands", "circuit_svg",
+    "PALETTE", "SIGNS", "TRACES", "Arrow", "Band", "Diagram", "Node", "Rate", "Span", "State", "bands", "circuit_svg",
     "field_sheet", "gradient", "highlighted", "key_svg", "learning_curve", "png", "raster", "raster_png",
     "raster_text", "rates", "read_diagram", "read_model", "states", "svg", "weights",
 ]  # fmt: skip

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.ticker import MaxNLocator
 
 
+#: More members than this are drawn as their mean and spread.
+TRACES = 4
+
+
 @dataclass(frozen=True)
 class Rate:
     """Rate of one population in bins."""
@@ -59,8 +63,8 @@ def rates(shown: Sequence[Rate], width: float = 880, spans: Sequence[Span] = ())
         return frame.figure
 
 
-def states(shown: Sequence[State], width: float = 880, traces: int = 4, spans: Sequence[Span] = ()) -> Figure:
-    """Recorded variables over time: up to ``traces`` members each, and the mean and spread if there are more."""
+def states(shown: Sequence[State], width: float = 880, spans: Sequence[Span] = ()) -> Figure:
+    """Recorded variables over time: each of up to ``TRACES`` members, mean and spread of more."""
     with style():
         start = min(float(s.times[0]) for s in shown)
         stop = max(float(s.times[-1]) for s in shown)
@@ -72,12 +76,12 @@ def states(shown: Sequence[State], width: float = 880, traces: int = 4, spans: S
             units.append(factor)
             count = s.values.shape[1]
             what = f"{s.variable} ({symbol})" if symbol else s.variable
-            labels.append((s.path, what if count <= traces else f"{what}, {count} members"))
+            labels.append((s.path, what if count <= TRACES else f"{what}, {count} members"))
         frame = rows.stack(labels, [104.0] * len(shown), start, stop, width, 46, spans, gap=24, above_rows=18)
         for ax, s, factor in zip(frame.rows, shown, units, strict=True):
             values = s.values * factor
             ends: list[tuple[float, str, str]] = []
-            if values.shape[1] <= traces:
+            if values.shape[1] <= TRACES:
                 for k in range(values.shape[1]):
                     t, v = analysis.envelope(s.times, values[:, k])
                     ax.plot(t * frame.factor, v, color=colour(SERIES[k]), lw=1.3)
@@ -151,10 +155,6 @@ def _spread(ax: Axes, times: NDArray[np.float64], values: NDArray[np.float64], f
     low, high = np.nanpercentile(values[::step], [10, 90], axis=1)
     ax.fill_between(t, low, high, color=colour("exc"), alpha=0.18, lw=0)
     ax.plot(t, np.nanmean(values[::step], axis=1), color=colour("exc"), lw=1.6)
-    ax.annotate(
-        "mean; band: middle 80 %", (1, 1), xycoords="axes fraction", xytext=(0, 3), textcoords="offset points",
-        ha="right", fontsize=11, color=colour("soft"), annotation_clip=False,
-    )  # fmt: skip
 
 
 def _keys(ax: Axes, ends: list[tuple[float, str, str]], room: float) -> None:

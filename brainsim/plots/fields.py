@@ -34,10 +34,6 @@ def field_sheet(
     """
     n, height, width = fields.shape
     columns = min(columns, n)
-    if any(name is not None and len(name) > 3 for name in classes):
-        shown = [name if name is None or len(name) <= 7 else f"{name[:6]}." for name in classes]
-    else:
-        shown = list(classes)
     finite = fields[np.isfinite(fields)]
     # The top of the scale is a high percentile: one outlier must not make every other field pale.
     low = min(0.0, float(finite.min())) if finite.size else 0.0
@@ -71,7 +67,7 @@ def field_sheet(
                 f'preserveAspectRatio="none"><title>{escape(title)}</title><use href="#fields-row-{row}"/></svg>'
             )
             if name is not None:
-                parts.append(f'<text x="{x + cell_w / 2:g}" y="{y + cell_h + 17}">{escape(shown[cell] or "")}</text>')
+                parts.append(f'<text x="{x + cell_w / 2:g}" y="{y + cell_h + 17}">{escape(name)}</text>')
         parts.append(
             f'<defs><image id="fields-row-{row}" width="{sheet.shape[1]}" height="{height}" '
             f'style="image-rendering:pixelated" href="data:image/png;base64,{address}"/></defs>'

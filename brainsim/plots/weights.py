@@ -36,7 +36,7 @@ def weights(
         ax.set_xlim(drawn.edges[0], drawn.edges[-1])
         from matplotlib.ticker import MaxNLocator
 
-        ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+        ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 2.5, 5, 10]))
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         ax.set_xlabel(f"{name} ({symbol})" if symbol else name)

@@ -14,6 +14,7 @@ MAX_STATES = 12
 
 
 def raster(page: Page) -> Figure | None:
+    """Spikes in a stretch of the run that can be read."""
     if not page.spikes or page.duration <= 0:
         return None
     sizes = {path: page.size(path) for path in page.spikes}
@@ -44,6 +45,7 @@ def raster(page: Page) -> Figure | None:
 
 
 def rates(page: Page) -> Figure | None:
+    """Rates over the whole run."""
     if not any(len(times) for times, _ in page.spikes.values()) or page.duration <= 0:
         return None
     width = analysis.nice(page.duration / 120)
@@ -85,6 +87,7 @@ def populations(page: Page) -> list[dict[str, Any]]:
 
 
 def states(page: Page) -> Figure | None:
+    """Variables over time."""
     names = page.results.state_paths
     if len(names) > MAX_STATES:
         page.notes.append(f"Drawn are the first {MAX_STATES} of {len(names)} recorded variables.")
@@ -105,4 +108,6 @@ def states(page: Page) -> Figure | None:
     alt = "Recorded variables over time: " + "; ".join(
         f"{c.variable} of {c.path}, {c.values.shape[1]} members" for c in curves
     )
-    return both(lambda w: plots.states(curves, w, spans=page.spans), "states", alt, "")
+    many = any(c.values.shape[1] > plots.TRACES for c in curves)
+    caption = f"Of more than {plots.TRACES} members the mean (line) and the middle 80 % (band)." if many else ""
+    return both(lambda w: plots.states(curves, w, spans=page.spans), "states", alt, caption)

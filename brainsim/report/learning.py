@@ -15,6 +15,7 @@ MAX_FIELDS, MAX_WEIGHTS = 100, 8
 
 
 def weights(page: Page) -> list[dict[str, Any]]:
+    """Distributions before and after."""
     paths = page.results.weight_paths
     if len(paths) > MAX_WEIGHTS:
         page.notes.append(f"Weights of the first {MAX_WEIGHTS} of {len(paths)} projections are drawn.")
@@ -63,7 +64,7 @@ def fields(page: Page) -> dict[str, Any]:
         if assigned is not None:  # cells of one class side by side; those without one last
             ranked = np.where(assigned[cells] < 0, np.iinfo(np.int64).max, assigned[cells])
             cells = cells[np.argsort(ranked, kind="stable")]
-        labels = [None if assigned is None else _class(int(assigned[c]), _classes(page)) for c in cells]
+        labels = [None if assigned is None else _short(int(assigned[c]), page) for c in cells]
         sheet, low, high = plots.field_sheet(fields[cells], labels, cells)
         onto = f"each cell of {receiver}" if len(cells) == size else f"{len(cells)} of the {size} cells of {receiver}"
         caption = (
@@ -72,6 +73,7 @@ def fields(page: Page) -> dict[str, Any]:
         )
         if assigned is not None:
             caption += " Below each, the class the cell was given; cells are in the order of their classes."
+            caption += _legend(page)
             if any(label == "–" for label in labels):
                 caption += " –: no class, the cell was silent."
         figure = Figure(Markup(sheet), f"Receptive fields of {len(cells)} cells of {receiver}", caption)
@@ -101,7 +103,6 @@ def confusion(page: Page) -> dict[str, Any]:
         return {}
     undecided = np.asarray(readout.get("undecided") or np.zeros(len(matrix)), dtype=np.int64)
     full = np.column_stack([matrix, undecided]) if undecided.any() else matrix
-    names = [_class(k, _classes(page)) for k in range(full.shape[1])]
     rows = []
     for k, (counts, accuracy) in enumerate(zip(full, analysis.class_accuracy(full), strict=True)):
         total = max(int(counts.sum()), 1)
@@ -110,16 +111,11 @@ def confusion(page: Page) -> dict[str, Any]:
             {"n": int(n), "shade": 0.1 + 0.9 * int(n) / total if n else 0.0, "right": column == k}
             for column, n in enumerate(counts)
         ]
-        rows.append({"name": names[k], "cells": cells, "accuracy": float(accuracy)})
-    columns = [{"short": name[:3], "name": name} for name in names[: matrix.shape[1]]]
+        rows.append({"name": _long(k, page), "cells": cells, "accuracy": float(accuracy)})
+    columns = [{"short": _short(k, page), "name": _long(k, page)} for k in range(matrix.shape[1])]
     if undecided.any():
         columns.append({"short": "–", "name": "no decision"})
-    return {
-        "columns": columns,
-        "rows": rows,
-        "undecided": bool(undecided.any()),
-        "wide": any(len(n) > 3 for n in names),
-    }
+    return {"columns": columns, "rows": rows, "undecided": bool(undecided.any()), "named": bool(_legend(page))}
 
 
 def _classes(page: Page) -> list[str]:
@@ -132,8 +128,26 @@ def _classes(page: Page) -> list[str]:
     return [str(k) for k in range(count)]
 
 
-def _class(number: int, names: list[str]) -> str:
-    return "–" if number < 0 else names[number] if number < len(names) else str(number)
+def _short(number: int, page: Page) -> str:
+    """A class in the space of a digit: its name if that is short, else its number."""
+    names = _classes(page)
+    if number < 0:
+        return "–"
+    return str(number) if _legend(page) or number >= len(names) else names[number]
+
+
+def _long(number: int, page: Page) -> str:
+    """A class by name, with its number where that stands for it elsewhere."""
+    names = _classes(page)
+    return f"{number} {names[number]}" if _legend(page) and number < len(names) else _short(number, page)
+
+
+def _legend(page: Page) -> str:
+    """What the numbers of classes with long names stand for; empty if their names are short."""
+    names = _classes(page)
+    if all(len(name) <= 3 for name in names):
+        return ""
+    return " " + ", ".join(f"{k}: {name}" for k, name in enumerate(names)) + "."
 
 
 def chance_level(page: Page) -> float | None:
