@@ -296,18 +296,19 @@ class TestRun:
         assert done.returncode == 2
         assert "numpy" in done.stderr
 
-    def test_ctrl_c_keeps_what_there_is(self, small: Path, tmp_path: Path):
+    @pytest.mark.parametrize("later", [0.0, 3.0], ids=["before the first step", "while running"])
+    def test_ctrl_c_keeps_what_there_is(self, small: Path, tmp_path: Path, later: float):
         env = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
         arguments = ["run", str(small), "--set", "run.duration=1000 s", "--out", "here"]
         child = subprocess.Popen(
             [sys.executable, "-m", "brainsim", *arguments], cwd=tmp_path, env=env, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        for _ in range(300):  # running, not starting
-            time.sleep(0.1)
+        for _ in range(1000):
+            time.sleep(0.05)
             if (tmp_path / "here" / "run.log").exists():
                 break
-        time.sleep(2)
+        time.sleep(later)
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=60)
         assert child.returncode == 130

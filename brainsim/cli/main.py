@@ -167,6 +167,8 @@ def _attempt(arguments: list[str], debug: bool) -> int:
     """Run one command line; the exit code."""
     try:
         job = app(arguments, prog_name="brainsim", standalone_mode=False)
+        if job == _INTERRUPTED:  # while a verb was imported: typer has caught it
+            raise KeyboardInterrupt
         if not callable(job):  # --help, --version: typer's exit code
             return int(job or 0)
         job()

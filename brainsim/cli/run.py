@@ -87,15 +87,16 @@ def _summary(summary: Mapping[str, Any]) -> None:
             style="bold green",
         )
     rows = [
-        (
-            path,
-            f"{one['size']:,}",
-            *(("-", "-") if one.get("spikes") is None else (f"{one['spikes']:,}", f"{one['rate_hz']:.3g} Hz")),
-        )
+        (path, f"{one['size']:,}", number(one.get("spikes"), ",", ""), number(one.get("rate_hz"), ".3g", " Hz"))
         for path, one in summary.get("populations", {}).items()
     ]
     if rows:
         say(table(("population", "cells", "spikes", "rate"), rows, right=("cells", "spikes", "rate")))
+
+
+def number(value: float | None, form: str, unit: str) -> str:
+    """A number with its unit; ``-`` for what was not recorded, or not reached by a run that was stopped."""
+    return "-" if value is None else f"{value:{form}}{unit}"
 
 
 def _raster(results: Results) -> None:
@@ -104,7 +105,7 @@ def _raster(results: Results) -> None:
 
     populations, stop = results.summary["populations"], results.summary["model_time_s"]
     spikes = {path: results.spikes(path) for path in results.spike_paths if path in populations}
-    if spikes:
+    if spikes and stop:
         sizes = {path: populations[path]["size"] for path in spikes}
         ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
         say(raster_text(spikes, sizes, max(0.0, stop - 1.0), stop, width=min(width(), 100), ascii_only=ascii_only))
