@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from brainsim import circuit, source
-from brainsim.compose import compose
+from brainsim.compose import compose, draws
 from brainsim.errors import BrainsimError
 from brainsim.library import Library
 
@@ -290,3 +291,38 @@ def test_the_plan_of_the_same_file_is_equal():
         "populations: {a: {neuron: cell, size: 2}}\nprojections: {p: {from: a, to: a, synapse: current, connect: all}}"
     )
     assert plan_of(region, CELL, CURRENT) == plan_of(region, CELL, CURRENT)
+
+
+RING = """
+populations:
+  a: {neuron: cell, size: 40, layout: {ring: 4 mm}}
+  b: {neuron: cell, size: 20, layout: {ring: 4 mm}}
+projections:
+  near: {from: a, to: b, synapse: current, connect: {distance: 0.55 mm}}
+  fading: {from: a, to: b, synapse: current, connect: {p: "exp(-d/(1*mm))"}}
+"""
+
+
+def test_connections_by_distance_go_the_short_way_round():
+    plan = plan_of(RING, CELL, CURRENT)
+    i, j = draws.pairs(connection(plan, "near"), seed=1)
+    d = np.abs(i * 0.1 - j * 0.2)
+    assert np.all(np.minimum(d, 4 - d) <= 0.55)
+    assert len(i) == sum(
+        min(abs(a * 0.1 - b * 0.2), 4 - abs(a * 0.1 - b * 0.2)) <= 0.55 for a in range(40) for b in range(20)
+    )
+    i, j = draws.pairs(connection(plan, "fading"), seed=1)
+    d = np.abs(i * 0.1 - j * 0.2)
+    assert 1.0 > np.minimum(d, 4 - d).mean() > 0.4  # exponential fading over 1 mm, cut at 2 mm: mean 0.69
+    assert plan == plan_of(RING, CELL, CURRENT)
+
+
+def test_equations_of_several_files_must_not_run_in_a_circle():
+    cell = CELL.replace("R = 100*Mohm : ohm", "R = 100*Mohm : ohm\n  a = I_x/amp : 1")
+    synapse = CURRENT.replace(
+        "dI_s/dt = -I_s/tau_s : amp", "dI_s/dt = -I_s/tau_s : amp\n    I_x = I_s*a : amp"
+    ).replace("current: I_s", "current: I_x")
+    region = (
+        "populations: {a: {neuron: cell, size: 2}}\nprojections: {p: {from: a, to: a, synapse: current, connect: all}}"
+    )
+    assert any(p.kind == "cycle" for p in problems(region, cell, synapse))

@@ -16,6 +16,7 @@ from brainsim.compose.scope import (
     TRIAL,
     Checker,
     Declared,
+    bounded,
     declaration,
     names_in,
     rename_code,
@@ -332,6 +333,7 @@ class Cell:
         checker.cell = self
         for equation in self._equations():
             checker.equation(equation)
+        bounded(self._equations(), self.problems)
         for condition in self.conditions:
             checker.condition(condition)
         for statements in (*self.resets, *self.event_code, *(timed.statements for timed in self.timed)):

@@ -15,12 +15,14 @@ from brainsim.compose.scope import (
     TIME,
     Checker,
     Declared,
+    bounded,
     declaration,
     names_in,
     rename_code,
     render_code,
 )
 from brainsim.compose.values import Clock, Start, initial_values
+from brainsim.connect import circumference, positions
 from brainsim.equations import Equation
 from brainsim.errors import Mark, Problems, suggest
 from brainsim.expressions import Statement
@@ -330,9 +332,10 @@ class Join:
 
     def _check(self) -> None:
         checker = _SynapseChecker(self)
-        for declared in self.declared.values():
-            if declared.equation is not None:
-                checker.equation(declared.equation)
+        equations = [d.equation for d in self.declared.values() if d.equation is not None]
+        for equation in equations:
+            checker.equation(equation)
+        bounded(equations, self.problems)
         for entry in self.entries:
             checker.code(entry.statements)
         for timed in self.timed:
@@ -408,7 +411,23 @@ class Join:
 
     def _wiring(self) -> Wiring:
         options = {k: v for k, v in self.projection.connect.items() if k != "rule"}
-        return Wiring(self.projection.connect["rule"], f"{self.path}.connect", options, self.projection.autapses)
+        rule = self.projection.connect["rule"]
+        if rule == "distance":
+            options |= self._places()
+        return Wiring(rule, f"{self.path}.connect", options, self.projection.autapses)
+
+    def _places(self) -> dict[str, Any]:
+        """Where the cells of both sides are, in metres; ``ring`` is the length after which a ring closes."""
+        ends = (self.source, self.projection.source), (self.target, self.projection.target)
+        found = []
+        for cell, end in ends:
+            layout = cell.population.layout
+            assert layout is not None  # the circuit asks both populations for one
+            found.append(positions(layout, cell.population.size)[end.start : end.stop])
+        limit = self.projection.connect["distance"]
+        ring = circumference(self.source.population.layout or {})
+        places = {"source_positions": found[0], "target_positions": found[1], "ring": ring}
+        return {**places, "distance": None if limit is None else float(limit.value)}
 
     def _pathways(self, clash: Mapping[str, str]) -> tuple[Pathway, ...]:
         """One pathway for each event, delay and slot: transmission first, learning after it."""

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from brainsim.errors import Mark
 from brainsim.units import Quantity
 
@@ -124,7 +126,7 @@ class Pathway:
     mark: Mark | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Wiring:
     """Which pairs are connected: drawn once in numpy (``connect.pairs``) from the stream ``stream``.
 
@@ -136,6 +138,13 @@ class Wiring:
     stream: str
     options: Mapping[str, Any] = field(default_factory=dict)
     autapses: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Wiring):
+            return NotImplemented
+        mine, theirs = self.options, other.options
+        same = mine.keys() == theirs.keys() and all(np.array_equal(mine[k], theirs[k]) for k in mine)
+        return same and (self.rule, self.stream, self.autapses) == (other.rule, other.stream, other.autapses)
 
 
 @dataclass(frozen=True)

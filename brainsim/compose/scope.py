@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from brainsim.equations import Equation
+from brainsim.equations import Equation, check_size
 from brainsim.errors import FileError, Mark, Problems, suggest
 from brainsim.expressions import Expression, Statement, dims_of
 from brainsim.names import BUILT_IN
@@ -68,6 +68,14 @@ def names_in(statements: Iterable[Statement]) -> set[str]:
     for statement in statements:
         found |= {statement.target, *statement.expression.names}
     return found
+
+
+def bounded(equations: Iterable[Equation], problems: Problems) -> None:
+    """Refuse equations that, merged from several files, run in a circle or would keep SymPy busy for ever."""
+    try:
+        check_size(equations)
+    except FileError as error:
+        problems.take(error)
 
 
 class Checker:

@@ -89,7 +89,7 @@ def prepare(
     overrides |= {} if backend is None else {"run.backend": str(backend)}
     tree, shelf, path = find(experiment, library)
     root = _root(path)
-    built = build(wrap(tree), shelf, overrides, root)
+    built = build(wrap(tree, shelf), shelf, overrides, root)
     made = compose(built, shelf)
     notes = tuple(dict.fromkeys((*shelf.notes, *built.notes, *made.notes)))
     return Prepared(built, made, shelf, overrides, path, root, notes)
@@ -99,7 +99,7 @@ def circuit(experiment: Experiment, set: Values | None = None, library: Sequence
     """The graph of an experiment; a region or neuron gets a small experiment around it."""
     tree, shelf, path = find(experiment, library)
     overrides = {str(dotted): _text(value) for dotted, value in (set or {}).items()}
-    return build(wrap(tree), shelf, overrides, _root(path))
+    return build(wrap(tree, shelf), shelf, overrides, _root(path))
 
 
 def plan(
