@@ -119,7 +119,12 @@ def _node(node: Node, box: Box, texts: Sequence[str]) -> str:
 
 def _routed(arrows: Sequence[Arrow], root: Box) -> list[_Edge]:
     boxes = {box.path: box for box in root.walk()}
-    leaves = [box for box in boxes.values() if box.leaf]
+    # An arrow to itself takes the room above its box, which others should leave free.
+    taken = [
+        Box(b.path, b.name, b.width, b.height + LOOP, b.x, b.y - LOOP) if b.loop else b
+        for b in boxes.values()
+        if b.leaf
+    ]
     edges = [_Edge(arrow, _facing(boxes[arrow.source], boxes[arrow.target])) for arrow in arrows]
     # Ends that share a side of a box are spread over it in the order of where they come from.
     ends: dict[tuple[str, str], list[tuple[float, int, int]]] = defaultdict(list)
@@ -142,7 +147,7 @@ def _routed(arrows: Sequence[Arrow], root: Box) -> list[_Edge]:
             edge.curve = _loop(box, used, _loop_number(edges, k))
         else:
             skip = {edge.arrow.source, edge.arrow.target}
-            edge.curve = _curve(ports[k, 0], ports[k, 1], edge.sides, [b for b in leaves if b.path not in skip])
+            edge.curve = _curve(ports[k, 0], ports[k, 1], edge.sides, [b for b in taken if b.path not in skip])
     return edges
 
 

@@ -60,20 +60,23 @@ def bands(
     return chosen, start, stop
 
 
-def raster(shown: Sequence[Band], start: float, stop: float, width: float = 880) -> Figure:
-    """Spikes of each population over time, one row a cell."""
+def raster(shown: Sequence[Band], start: float, stop: float, width: float = 880, ticks: float = 0) -> Figure:
+    """Spikes of each population over time, one row a cell.
+
+    ``ticks`` pixels are left free beside the names, to line up with figures that have numbers there.
+    """
     with style():
         heights = [_height(len(band.shown.cells), len(shown)) for band in shown]
         labels = [(band.path, _count(band.shown)) for band in shown]
-        frame = rows.stack(
-            labels, heights, start, stop, width, 46 if width >= 560 else 0, colours=[band.role for band in shown]
-        )
+        frame = rows.stack(labels, heights, start, stop, width, ticks, colours=[band.role for band in shown])
         for ax, band, height in zip(frame.rows, shown, heights, strict=True):
             count = max(len(band.shown.cells), 1)
             ax.set_ylim(count - 0.5, -0.5)  # cell 0 on top
             ax.set_yticks([])
             ax.spines["left"].set_color(colour("line"))
-            half = max(0.42, 0.5 * 2.6 / (height / count))  # a spike is at least 2.6 px high
+            # A spike is at least 2.6 px high; where few fire it may reach into its neighbours' rows and is easier seen.
+            tall = 2.6 if len(band.shown.times) > 1200 else 4.4
+            half = max(0.42, 0.5 * tall / (height / count))
             x = np.repeat(band.shown.times * frame.factor, 3)
             y = np.repeat(band.shown.row.astype(float), 3)
             y[0::3] -= half
@@ -93,7 +96,7 @@ def raster_png(results: Results, file: str | Path, width: float = 800) -> Path:
         roles = {}  # a picture in one colour is still the picture
     chosen, start, stop = bands(spikes, sizes, float(results.summary["model_time_s"]), roles=roles)
     target = Path(file)
-    target.write_bytes(png(raster(chosen, start, stop, width)))
+    target.write_bytes(png(raster(chosen, start, stop, width), margin=14))
     return target
 
 

@@ -125,12 +125,13 @@ def themed(text: str, name: str) -> str:
     return text.strip()
 
 
-def png(figure: Figure, scale: float = 2.0, background: str | None = "page") -> bytes:
-    """The figure as PNG, by default at twice the resolution on white."""
+def png(figure: Figure, scale: float = 2.0, background: str | None = "page", margin: float = 0) -> bytes:
+    """The figure as PNG, by default at twice the resolution on white; cut to what is drawn and ``margin`` pixels."""
     stream = io.BytesIO()
     face = colour(background) if background else "none"
     with style():
-        figure.savefig(stream, format="png", dpi=72 * scale, facecolor=face)
+        cut: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": margin / 72} if margin else {}
+        figure.savefig(stream, format="png", dpi=72 * scale, facecolor=face, **cut)
     return stream.getvalue()
 
 

@@ -37,7 +37,7 @@ def raster(page: Page) -> Figure | None:
         f"{b.path} {len(b.shown.times)} spikes of {len(b.shown.cells)} cells" for b in shown
     )
     return Figure(
-        inline(plots.raster(shown, start, stop, WIDE), "raster-w"),
+        inline(plots.raster(shown, start, stop, WIDE, 46), "raster-w"),
         alt,
         caption,
         inline(plots.raster(few, start, stop, NARROW), "raster-n"),
