@@ -1,0 +1,142 @@
+"""Every file of the library: it loads, says what it is and where it comes from, explains each number, and runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import brainsim
+from brainsim.library import Library
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("models", "plasticity", "regions", "configs")
+FILES = sorted(path.relative_to(ROOT) for folder in FOLDERS for path in (ROOT / folder).rglob("*.yaml"))
+
+
+def of_kind(kind: str) -> list[str]:
+    """Names of the files of one kind."""
+    return [path.stem for path in FILES if (ROOT / path).read_text().startswith(f"{kind}:")]
+
+
+def run(text: str, tmp_path: Path, **options):
+    """50 ms on numpy."""
+    return brainsim.run(text, backend="numpy", out=tmp_path / "run", **options)
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_file_loads_and_says_what_it_is(path):
+    kind = (ROOT / path).read_text().split(":")[0]
+    tree = Library().part(kind, path.stem)
+    assert len(tree.data["about"]) > 20
+    assert "\n" not in tree.data["about"].strip()
+    assert tree.data["cite"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_every_parameter_has_a_comment(path):
+    block = None  # indentation of the parameters block we are in
+    for number, line in enumerate((ROOT / path).read_text().splitlines(), start=1):
+        indent = len(line) - len(line.lstrip())
+        if block is not None and line.strip() and indent <= block:
+            block = None
+        if block is not None and re.match(r"\s*[A-Za-z]\w*:", line):
+            assert re.search(r"\S\s+# \S", line), f"{path}:{number} explains nothing: {line.strip()}"
+        if re.match(r"\s*(parameters|inputs):\s*(#.*)?$", line):
+            block = indent
+
+
+CELLS = """
+experiment: alone
+region:
+  region: alone
+  populations:
+    cell: {{neuron: {{name: {neuron}, parameters: {{{inputs}}}}}, size: 5}}
+run: {{duration: 50 ms, dt: {dt} ms}}
+record: {{spikes: [cell]}}
+"""
+#: Cells of the winner-take-all live only together; they run as a region below.
+TOGETHER = {"wta_adapting", "referee"}
+COARSE = {"vdsp_input"}
+#: What fills in the inputs of a cell.
+INPUTS = {"poisson": "rate: 50 Hz", "vdsp_input": "pixel: 0.5"}
+
+
+@pytest.mark.parametrize("neuron", sorted(set(of_kind("neuron")) - TOGETHER))
+def test_cell_runs_alone(neuron, tmp_path):
+    text = CELLS.format(neuron=neuron, inputs=INPUTS.get(neuron, ""), dt=5 if neuron in COARSE else 0.05)
+    results = run(text, tmp_path)
+    assert results.summary["status"] == "complete"
+
+
+PAIR = """
+experiment: pair
+region:
+  region: pair
+  populations:
+    source: {{neuron: {{name: poisson, parameters: {{rate: 100 Hz}}}}, size: 5}}
+    target: {{neuron: {target}, size: 5}}
+    dopamine: {{neuron: {{name: poisson, parameters: {{rate: 100 Hz}}}}, size: 5}}
+  projections:
+    tested: {{from: source, to: target, synapse: {synapse}, {rule} connect: all, delay: 1 ms}}
+    {extra}
+run: {{duration: 50 ms, dt: 0.1 ms}}
+record: {{spikes: [target]}}
+"""
+#: Synapse -> the cells it may land on besides lif; bid and filtered belong to the winner-take-all.
+TARGETS = {"delta": ["lif", "lif_poisson", "vogels_abbott", "adex", "izhikevich", "hodgkin_huxley"]} | {
+    synapse: ["lif", "adex"] for synapse in ("exponential", "ampa", "gaba_a", "nmda", "dopamine")
+}
+
+
+@pytest.mark.parametrize(("synapse", "target"), [(s, t) for s, targets in TARGETS.items() for t in targets])
+def test_synapse_runs_between_cells(synapse, target, tmp_path):
+    run(PAIR.format(synapse=synapse, target=target, rule="", extra=""), tmp_path)
+
+
+def test_no_synapse_is_forgotten():
+    assert set(of_kind("synapse")) == set(TARGETS) | {"bid", "filtered"}
+
+
+@pytest.mark.parametrize("rule", ["stdp", "r_stdp"])
+def test_rule_runs(rule, tmp_path):
+    extra = "reward: {from: dopamine, to: target, synapse: dopamine, connect: all}" if rule == "r_stdp" else ""
+    text = PAIR.format(synapse="ampa", target="lif", rule=f"plasticity: {rule},", extra=extra)
+    assert "w" in run(text, tmp_path).weights("tested").after
+
+
+def test_no_rule_is_forgotten():
+    assert set(of_kind("plasticity")) == {"stdp", "r_stdp", "vdsp"}  # vdsp runs in vdsp_layer
+
+
+#: Region -> settings that make it small, and the time step it is meant for.
+SMALL = {
+    "cortex_ei": ({"n_exc": 50, "n_inh": 20, "n_drive": 50}, 0.1),
+    "winner_take_all": ({"n_cells": 5}, 5),
+    "cuba": ({"n_exc": 80, "n_inh": 20}, 0.1),
+    "coba": ({"n_exc": 80, "n_inh": 20}, 0.1),
+    "brunel": ({"scale": 0.01, "K_exc": 20, "K_inh": 5}, 0.1),
+    "vdsp_layer": ({"n_pixels": 20, "n_cells": 5, "retina.neuron.pixel": 0.5}, 5),
+    "reward_loop": ({"n_cue": 5, "n_striatum": 5, "n_dopamine": 2}, 0.5),
+}
+
+
+@pytest.mark.parametrize("region", of_kind("region"))
+def test_region_runs_at_a_small_size(region, tmp_path):
+    parameters, dt = SMALL[region]
+    text = f"experiment: small\nregion: {region}\nrun: {{duration: 50 ms, dt: {dt} ms}}\n"
+    assert run(text, tmp_path, set=parameters).summary["status"] == "complete"
+
+
+#: Experiment -> what makes it short.
+SHORT = {
+    "digits_vdsp": {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5, "phases.train.passes": 1},
+    "brunel": {"scale": 0.11, "run.duration": "5 ms"},
+}
+
+
+@pytest.mark.parametrize("experiment", of_kind("experiment"))
+def test_experiment_runs(experiment, tmp_path):
+    settings = SHORT.get(experiment, {"run.duration": "50 ms"})
+    assert run(experiment, tmp_path, set=settings).summary["status"] == "complete"

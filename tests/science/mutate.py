@@ -1,0 +1,71 @@
+"""Does a science test notice a wrong number? ``python tests/science/mutate.py [part ...]`` tries every parameter.
+
+For each part of the register (or those named, as ``lif``) each parameter in turn is made 20 % larger in a copy that
+shadows the library, and the part's science test must fail. It takes minutes, so it is no test of the suite.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "library"))
+
+from test_register import REGISTER, ROOT  # noqa: E402
+
+#: Parameters whose exact value does not matter, and why.
+INDIFFERENT = {
+    ("adex", "V_peak"): "any potential in the upswing",
+}
+
+
+def mutations(text: str):
+    """(parameter, changed text) for each number in the ``parameters`` block of a part."""
+    block = re.search(r"^parameters:.*?(?=^\S|\Z)", text, re.M | re.S)
+    for match in re.finditer(r"^  (\w+): (-?[\d.]+(?:e-?\d+)?)(?= |$)", block[0] if block else "", re.M):
+        start, stop = (block.start() + k for k in match.span(2))
+        number = float(match[2])
+        if number == 0:
+            continue  # 20 % of nothing
+        changed = number * 1.2
+        if "." not in match[2] and changed >= 5:
+            changed = round(changed)  # numbers of cells stay whole
+        yield match[1], f"{text[:start]}{changed:g}{text[stop:]}"
+
+
+def survives(test: Path, name: str, text: str) -> bool:
+    """Whether the test passes with the changed part."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / f"{name}.yaml").write_text(text)
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(test)]
+        done = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, "BRAINSIM_TEST_LIBRARY": folder}, capture_output=True, check=False
+        )
+    return done.returncode == 0
+
+
+def main(wanted: list[str]) -> int:
+    """Number of parameters whose change went unnoticed."""
+    unnoticed = 0
+    for test, parts in REGISTER.items():
+        for name in (part.split()[1] for part in parts):
+            if wanted and name not in wanted:
+                continue
+            path = next(p for f in ("models", "plasticity", "regions") for p in (ROOT / f).rglob(f"{name}.yaml"))
+            for parameter, text in mutations(path.read_text()):
+                if survives(HERE / test, name, text):
+                    why = INDIFFERENT.get((name, parameter), "UNNOTICED")
+                    unnoticed += why == "UNNOTICED"
+                    print(f"{name}.{parameter}: {why}", flush=True)
+                else:
+                    print(f"{name}.{parameter}: noticed", flush=True)
+    return unnoticed
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(sys.argv[1:]), 100))

@@ -1,0 +1,54 @@
+"""winner_take_all, with wta_adapting, referee and bid: one winner, the strongest; then silence; then another's turn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+TEXT = """
+experiment: contest
+region:
+  region: contest
+  regions:
+    layer: {{name: winner_take_all, parameters: {{n_cells: 20}}}}
+  populations:
+    drive: {{neuron: {{name: poisson, parameters: {{rate: 30 Hz}}}}, size: 100}}
+  projections:
+    input:
+      from: drive
+      to: layer.competitors
+      synapse: {{name: filtered, parameters: {{kick: 0.4 ms}}}}
+      connect: all
+      initial: {{w: rand()}}
+run: {{duration: 5 s, dt: {dt} ms, seed: 1}}
+record: {{spikes: [layer.competitors], state: {{layer.competitors: {{variables: [u]}}}}}}
+"""
+
+
+@pytest.mark.parametrize("dt", [1, 5])
+def test_one_winner_a_step_and_ten_milliseconds_of_silence(simulate, dt):
+    times, _ = simulate(TEXT.format(dt=dt)).spikes("layer.competitors")
+    steps = np.round(times * 1e3).astype(int)
+    assert len(steps) > 50
+    assert len(np.unique(steps)) == len(steps)
+    # Ten milliseconds are the shortest, and with this drive some are nearly that short.
+    assert 10 <= np.diff(steps).min() <= 20
+
+
+def test_the_winner_is_the_strongest(simulate):
+    results = simulate(TEXT.format(dt=5))
+    times, cells = results.spikes("layer.competitors")
+    sampled, u = results.state("layer.competitors", "u")
+    for time, cell in zip(times[:-1], cells[:-1], strict=True):
+        # Recorded at the start of a step: the next sample still shows the potentials at the decision.
+        at_decision = u[np.argmin(np.abs(sampled - time - 5e-3))]
+        assert at_decision[cell] == at_decision.max() > 1
+
+
+def test_adaptation_shares_the_wins(simulate):
+    shares = []
+    for override in ({}, {"layer.competitors.neuron.n_inc": 0}):
+        _, cells = simulate(TEXT.format(dt=5), set=override).spikes("layer.competitors")
+        counts = np.bincount(cells, minlength=20)
+        shares.append(counts.max() / counts.sum())
+    assert shares[0] < 0.8 * shares[1]
