@@ -44,6 +44,7 @@ class Progress:
         self.lock = threading.Lock()
         self.timer: threading.Timer | None = None
         self.terminal = _console(True).is_terminal
+        self.room = 0  # columns for the note, right of the bar
 
     def __enter__(self) -> Progress:
         if self.terminal:
@@ -69,9 +70,8 @@ class Progress:
             self.ran = now
             self.first = model_time
         if self.bar:
-            self.bar.update(
-                self.task, total=total, completed=model_time, name=self.name, note=self._note(model_time, total, rates)
-            )
+            note = self._note(model_time, total, rates)[: self.room]
+            self.bar.update(self.task, total=total, completed=model_time, note=note)
         elif not self.terminal and now - self.said >= _PLAIN_EVERY:
             self.said = now
             tell(f"{self.name}: {self._note(model_time, total, rates)}")
@@ -97,11 +97,14 @@ class Progress:
         with self.lock:
             if not self.terminal:  # the run ended meanwhile
                 return
+            console = _console(True)
+            wide = max(8, console.width // 5)
+            self.room = max(0, console.width - wide - len(self.name) - 2)
             bar = Bar(
                 TextColumn("{task.fields[name]}", markup=False),
-                BarColumn(bar_width=None, pulse_style="dim"),
+                BarColumn(bar_width=wide, pulse_style="dim"),
                 TextColumn("{task.fields[note]}", markup=False),
-                console=_console(True),
+                console=console,
                 transient=True,
                 refresh_per_second=4,
             )
