@@ -126,29 +126,41 @@ def _routed(arrows: Sequence[Arrow], root: Box) -> list[_Edge]:
         if b.leaf
     ]
     edges = [_Edge(arrow, _facing(boxes[arrow.source], boxes[arrow.target])) for arrow in arrows]
-    # Ends that share a side of a box are spread over it in the order of where they come from.
-    ends: dict[tuple[str, str], list[tuple[float, int, int]]] = defaultdict(list)
-    for k, edge in enumerate(edges):
-        a, b = edge.arrow.source, edge.arrow.target
-        for which, (own, other) in enumerate(((a, b), (b, a)) if a != b else ()):
-            box = boxes[other]
-            upright = edge.sides[which] in ("left", "right")
-            ends[own, edge.sides[which]].append(
-                (box.y + box.height / 2 if upright else box.x + box.width / 2, k, which)
-            )
-    ports: dict[tuple[int, int], Point] = {}
-    for (path, side), group in ends.items():
-        for rank, (_, k, which) in enumerate(sorted(group)):
-            ports[k, which] = _port(boxes[path], side, (rank + 1) / (len(group) + 1))
+    straight = [e for e in edges if e.arrow.source != e.arrow.target]
+    for edge in straight:
+        # Middle to middle at first, for the order of the ends; then, bent around what is in the way, once more.
+        middles = [_port(boxes[path], side, 0.5) for path, side in zip(_ends(edge), edge.sides, strict=True)]
+        edge.curve = (middles[0], middles[1], middles[0], middles[1])
+    for _ in range(2):
+        ports = _ports(straight, boxes)
+        for k, edge in enumerate(straight):
+            others = [b for b in taken if b.path not in _ends(edge)]
+            edge.curve = _curve(ports[k, 0], ports[k, 1], edge.sides, others)
     for k, edge in enumerate(edges):
         if edge.arrow.source == edge.arrow.target:
-            box = boxes[edge.arrow.source]
-            used = {side for path, side in ends if path == box.path}
-            edge.curve = _loop(box, used, _loop_number(edges, k))
-        else:
-            skip = {edge.arrow.source, edge.arrow.target}
-            edge.curve = _curve(ports[k, 0], ports[k, 1], edge.sides, [b for b in taken if b.path not in skip])
+            own = edge.arrow.source
+            used = {side for e in straight for path, side in zip(_ends(e), e.sides, strict=True) if path == own}
+            edge.curve = _loop(boxes[own], used, _loop_number(edges, k))
     return edges
+
+
+def _ends(edge: _Edge) -> tuple[str, str]:
+    return edge.arrow.source, edge.arrow.target
+
+
+def _ports(edges: Sequence[_Edge], boxes: Mapping[str, Box]) -> dict[tuple[int, int], Point]:
+    """Where each end of each edge touches its box: spread over the side in the order of where they come from."""
+    sides: dict[tuple[str, str], list[tuple[float, int, int]]] = defaultdict(list)
+    for k, edge in enumerate(edges):
+        for which, (path, side) in enumerate(zip(_ends(edge), edge.sides, strict=True)):
+            # The control point of this end says from where the curve comes.
+            x, y = edge.curve[1 + which]
+            sides[path, side].append((y if side in ("left", "right") else x, k, which))
+    return {
+        (k, which): _port(boxes[path], side, (rank + 1) / (len(group) + 1))
+        for (path, side), group in sides.items()
+        for rank, (_, k, which) in enumerate(sorted(group))
+    }
 
 
 def _trouble(root: Box, edges: Sequence[_Edge], room: float) -> float:
