@@ -271,12 +271,14 @@ class _Job:
             "backend": self.backend,
             "status": status,
             "model_time_s": self.model_time,
+            "planned_time_s": self._total(),
             "dt_s": plan.dt,
             "trial_steps": plan.trial.steps if plan.trial else None,
             "populations": self._populations(),
             "readout": self.readout,
             "times": seconds,
             "notes": self.notes,
+            "cite": list(plan.cite),
         }
 
     def _populations(self) -> dict[str, Any]:
