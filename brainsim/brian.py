@@ -86,6 +86,8 @@ class _Collector(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = " ".join(record.getMessage().split())
+        if record.name.endswith("unused_brian_object"):  # left by an error or an interrupt
+            return
         if text not in self.found:
             self.found.append(text)
 
@@ -140,23 +142,33 @@ def device(name: str, **options: Any) -> Iterator[Any]:
         devices.reset_device()
 
 
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Ctrl-C inside ends the step Brian2 is in and stops the run; a second one interrupts at once."""
-    network = load().Network
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+class Interrupt:
+    """Ctrl-C inside the ``with``: a running network ends its step and stops, anything else is interrupted.
 
-    before = signal.getsignal(signal.SIGINT)
+    Python drops an interrupt that falls into a destructor; :meth:`check` raises it later.
+    """
 
-    def stop(number, frame):
-        if network._globally_stopped or not network._globally_running:
+    def __init__(self) -> None:
+        self.asked = False
+        self.network = load().Network
+
+    def __enter__(self) -> Interrupt:
+        self.main = threading.current_thread() is threading.main_thread()
+        if self.main:
+            self.before = signal.signal(signal.SIGINT, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.main:
+            signal.signal(signal.SIGINT, self.before)
+
+    def _stop(self, number: int, frame: Any) -> None:
+        second, self.asked = self.asked, True
+        if second or not self.network._globally_running:
             raise KeyboardInterrupt
-        network._globally_stopped = True
+        self.network._globally_stopped = True
 
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    def check(self) -> None:
+        """Raise ``KeyboardInterrupt`` if Ctrl-C was pressed before."""
+        if self.asked:
+            raise KeyboardInterrupt

@@ -204,7 +204,7 @@ def needed(plan: Any, samples: Any = None, order: np.ndarray | None = None) -> d
     for name in names_needed(plan):
         if name in FUNCTIONS:
             found[name] = FUNCTIONS[name]
-        elif name not in tables:
+        elif name not in tables and order is not None:
             found[name] = table(name, order)
         elif tables[name].field == "image":
             found[name] = table(name, samples.images)

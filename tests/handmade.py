@@ -316,7 +316,7 @@ def digits(n_in=784, n_out=100, train=10, test=5, passes=1, seed=1) -> Plan:
             Pathway("pre", "pre", "spike", "g_post += (1 - exp(-dt/tau_g_post))*kick*w", "after_resets"),
             Pathway("post", "post", "spike", vdsp, "after_resets", -2, delay=dt),
         ),
-        constants=constants(eta="0.003", kick="0.05"),
+        constants=constants(eta="0.003", kick=repr(0.05 * 784 / n_in)),
         initial=(Initial("w", "rand()", NONE, "learned.w"),),
         plastic=True,
         saved=(("w", "w"),),

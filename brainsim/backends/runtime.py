@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
@@ -27,21 +28,24 @@ def run(
 ) -> Outcome:
     """Run a plan with the code generation target ``numpy`` or ``cython``."""
     b2 = brian.load()
+    start = time.perf_counter()
     random_state = np.random.get_state()  # Brian2 draws its noise from numpy's global stream
-    with brian.quiet() as notes, brian.preferences(**settings(target)), brian.device("runtime"):
-        start = time.perf_counter()
+    watcher, completed = None, False
+    with contextlib.ExitStack() as stack:
+        interrupt = stack.enter_context(brian.Interrupt())
+        notes = stack.enter_context(brian.quiet())
+        stack.enter_context(brian.preferences(**settings(target)))
+        stack.enter_context(brian.device("runtime"))
+        stack.callback(np.random.set_state, random_state)
         try:
             built = builder.build(plan, samples, order, saved)
             b2.seed(seeds.noise_seed(plan.seed))
             watcher = _Watcher(plan, Delivery(built, recorder), progress)
-            watcher.built_at = time.perf_counter()
-            completed = _phases(b2, plan, built, watcher)
+            completed = _phases(b2, plan, built, watcher, interrupt)
         except KeyboardInterrupt:
-            if "built" not in locals():
-                return Outcome(target, time.perf_counter() - start, completed=False, notes=tuple(notes))
-            completed = False
-        finally:
-            np.random.set_state(random_state)
+            b2.Network._globally_running = False  # Brian2 does not know that its loop was left
+        if watcher is None:
+            return Outcome(target, time.perf_counter() - start, completed=False, notes=tuple(notes))
         watcher.delivery.everything()
         watcher.delivery.weights()
         recorder.flush()
@@ -51,7 +55,7 @@ def run(
         build_seconds=watcher.started_at - start,
         run_seconds=end - watcher.started_at,
         completed=completed,
-        stopped_at=float(built.network.t_),
+        stopped_at=float(np.asarray(built.network.t_)),
         notes=(*brian.notes(), *notes),
     )
 
@@ -73,27 +77,23 @@ def settings(target: str) -> dict[str, Any]:
 COMPILE_FLAGS = ["-w", "-O3", "-march=native", "-ffp-contract=off", "-std=c++11"]
 
 
-def _phases(b2: Any, plan: Plan, built: builder.Built, watcher: _Watcher) -> bool:
+def _phases(b2: Any, plan: Plan, built: builder.Built, watcher: _Watcher, interrupt: brian.Interrupt) -> bool:
     for phase in plan.phases:
         duration = draws.duration(plan, phase)
         if duration <= 0:
             continue
         builder.enter(built, phase)
+        interrupt.check()
         try:
-            with brian.interruptible():
-                built.network.run(
-                    duration * b2.second,
-                    report=watcher,
-                    report_period=REPORT_SECONDS * b2.second,
-                    namespace=dict(built.namespace),
-                )
-        except KeyboardInterrupt:
-            return False
+            built.network.run(
+                duration * b2.second,
+                report=watcher,
+                report_period=REPORT_SECONDS * b2.second,
+                namespace=dict(built.namespace),
+            )
         except Exception as error:
             raise builder.explain(error, plan) from error
-        if b2.Network._globally_stopped:
-            b2.Network._globally_stopped = False
-            return False
+        interrupt.check()
         builder.leave(built, phase)
         watcher.done += duration
     return True

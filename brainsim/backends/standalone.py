@@ -24,7 +24,7 @@ from brainsim.backends import program
 from brainsim.backends.outcome import Delivery, Outcome, Progress, silent, total_time
 from brainsim.backends.runtime import settings
 from brainsim.compose import draws
-from brainsim.compose.plan import Plan
+from brainsim.compose.plan import Phase, Plan
 from brainsim.errors import Problem, RunError
 
 POLL_SECONDS = 0.1
@@ -65,6 +65,7 @@ def _run(plan, samples, order, recorder, progress, saved, place: Path, start: fl
     b2 = brian.load()
     total = total_time(plan)
     with contextlib.ExitStack() as stack:
+        interrupt = stack.enter_context(brian.Interrupt())
         notes = stack.enter_context(brian.quiet())
         stack.enter_context(brian.preferences(**settings("numpy")))
         device = stack.enter_context(brian.device("cpp_standalone", build_on_run=False))
@@ -78,11 +79,13 @@ def _run(plan, samples, order, recorder, progress, saved, place: Path, start: fl
                 raise builder.explain(error, plan) from error
             watched = [w for w in plan.watches if w.kind == "spikes" and w.name in built.monitors]
             built_at = time.perf_counter()
+            interrupt.check()
             program.compile_sources(place, sorted(device.writer.source_files))
+            interrupt.check()
             compiled_at = time.perf_counter()
         except KeyboardInterrupt:
             return Outcome("cpp_standalone", time.perf_counter() - start, completed=False, notes=tuple(notes))
-        completed, reached = _follow(place, plan, built, watched, total, progress)
+        completed, reached = _follow(place, plan, built, watched, total, progress, interrupt)
         if reached is not None:
             device.has_been_run = True  # from here on, values are read from the program's files
             device.array_cache = dict.fromkeys(device.array_cache)
@@ -110,12 +113,12 @@ def _phases(b2: Any, device: Any, plan: Plan, built: builder.Built) -> None:
     device.insert_code("before_network_run", f"{built.network.name}.add(&defaultclock, brainsim_progress);")
     queue = device.main_queue
     first: list[tuple[str, Any]] | None = None
-    before = None
+    before: Phase | None = None
     for phase in plan.phases:
         duration = draws.duration(plan, phase)
         if duration <= 0:
             continue
-        if first is None:
+        if first is None or before is None:
             builder.enter(built, phase)
             begin = len(queue)
             built.network.run(duration * b2.second, namespace=dict(built.namespace))
@@ -135,7 +138,9 @@ def _phases(b2: Any, device: Any, plan: Plan, built: builder.Built) -> None:
     device.insert_code("main", "brainsim_last();")
 
 
-def _follow(place, plan, built, watched, total, progress: Progress) -> tuple[bool, float | None]:
+def _follow(
+    place, plan, built, watched, total, progress: Progress, interrupt: brian.Interrupt
+) -> tuple[bool, float | None]:
     """Start the program and watch it. Returns whether it came to the end, and the model time it reached."""
     results = place / "results"
     results.mkdir(exist_ok=True)
@@ -151,13 +156,16 @@ def _follow(place, plan, built, watched, total, progress: Progress) -> tuple[boo
             start_new_session=True,  # Ctrl-C reaches it from us, once
         )
         interrupted = False
+        shown = None
         try:
             while child.poll() is None:
                 try:
                     child.wait(POLL_SECONDS)
                 except subprocess.TimeoutExpired:
+                    interrupt.check()
                     model_time, numbers = program.read_progress(results)
-                    if model_time is not None:
+                    if model_time is not None and model_time != shown:
+                        shown = model_time
                         progress(model_time, total, _rates(watched, built, model_time, numbers, counts))
         except KeyboardInterrupt:
             interrupted = True
@@ -210,7 +218,9 @@ def _keep_logs(place: Path) -> None:
 
 def _failure(failed: program.Failed, place: Path, folder: Path | None) -> RunError:
     log, where = failed.log, failed.log
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-12:]) if log.exists() else ""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    wrong = [line for line in lines if "error:" in line]
+    tail = "\n".join(wrong[:5] or lines[-12:])
     if folder is not None and log.exists():
         where = Path(folder) / log.name
         where.parent.mkdir(parents=True, exist_ok=True)

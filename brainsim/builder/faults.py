@@ -44,11 +44,12 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 def _owner(plan: Plan, name: str) -> tuple[Any, Any] | None:
     """The item of the plan whose Brian2 object is called ``name``, and the piece of code if it has one."""
-    for item in (*plan.groups, *plan.connections):
+    owners: list[Any] = [*plan.groups, *plan.connections]
+    for item in owners:
         for regular in item.regular:
             if name.startswith(regular.name):
                 return item, regular
-    for item in sorted((*plan.groups, *plan.connections, *plan.watches), key=lambda item: -len(item.name)):
+    for item in sorted([*owners, *plan.watches], key=lambda item: -len(item.name)):
         if name == item.name:
             return item, None
         if name.startswith(item.name + "_"):
@@ -71,6 +72,7 @@ def _wrap(error: Exception, item: Any, piece: Any = None) -> FitError | RunError
         kind, text = "name", f"{unknown} is not declared"
     else:
         kind, text = "backend", max(texts, key=len)
+    text = text.replace("%Expression", "Expression")  # a slip of Brian2's
     text = text if len(text) <= 600 else f"{text[:597]}..."
     where = f"{item.path}: " if item is not None else ""
     problem = Problem(kind, f"{where}{text}", _mark(item, piece, texts, unknown))
@@ -78,14 +80,14 @@ def _wrap(error: Exception, item: Any, piece: Any = None) -> FitError | RunError
 
 
 _UNKNOWN = re.compile(r"""[Ii]dentifier ['"](\w+)['"] could not be resolved|^(\w+)$""")
-_DEFINED = re.compile(r"(?:variable|defining) '(\w+)'")
+_DEFINED = re.compile(r"(?:variable|defining) '(\w+)'|subexpression (\w+)")
 
 
 def _mark(item: Any, piece: Any, texts: list[str], unknown: str) -> Mark | None:
     """The YAML line of the equation or code Brian2's message is about."""
     if item is None:
         return None
-    defined = next((m[1] for text in texts if (m := _DEFINED.search(text))), "")
+    defined = next((m[1] or m[2] for text in texts if (m := _DEFINED.search(text))), "")
     for line in getattr(item, "equations", ()):
         left, _, right = line.text.partition("=")
         if defined and re.match(rf"\s*(?:d{defined}/dt|{defined})\b", left):

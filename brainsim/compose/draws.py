@@ -77,7 +77,7 @@ def values(
         drawn = Quantity(np.asarray(kept), tuple(initial.dims))
     else:
         rng = seeds.stream(seed, initial.stream)
-        calls = {
+        calls: dict[str, Callable[..., Any]] = {
             "rand": lambda: rng.random(size),
             "randn": lambda: rng.standard_normal(size),
             "poisson": lambda mean: rng.poisson(mean, size),
@@ -122,5 +122,6 @@ def duration(plan: Plan, phase: Phase) -> float:
 
 def constant(plan: Plan, owner: str, name: str) -> Constant:
     """The constant ``name`` of a group or connection, as the plan has it."""
-    item = next(item for item in (*plan.groups, *plan.connections) if item.name == owner)
+    items: list[Group | Connection] = [*plan.groups, *plan.connections]
+    item = next(item for item in items if item.name == owner)
     return next(item for item in item.constants if item.name == name)

@@ -8,6 +8,7 @@ literals, as numbers, or, for initial values, as an expression printed anew from
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import numpy as np
 
@@ -116,7 +117,8 @@ def _table(name: str, table: Table | None) -> str:
 
 def _run(objects: Objects) -> None:
     plan = objects.plan
-    made = [objects.names[item.name] for item in (*plan.groups, *objects.connections, *objects.watches())]
+    items: list[Any] = [*plan.groups, *objects.connections, *objects.watches()]
+    made = [objects.names[item.name] for item in items]
     objects.add("", "network = Network(", *filled(made), '    name="network",', ")")
     fresh = [group for group in plan.groups if any(group.name in phase.fresh for phase in plan.phases)]
     if fresh:

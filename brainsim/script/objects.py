@@ -43,7 +43,7 @@ class Objects:
         self.connections = [c for c in plan.connections if not draws.is_empty(c, plan.seed)]
         kept = {c.name for c in self.connections}
         self.left_out = [c for c in plan.connections if c.name not in kept]
-        made = (*plan.groups, *self.connections, *plan.watches)
+        made: list[Group | Connection | Watch] = [*plan.groups, *self.connections, *plan.watches]
         taken = set(keyword.kwlist) | set(UNITS) | _OWN | set(functions.names_needed(plan))
         taken |= {function.__name__ for function in connect.RULES.values()}
         self.names = {item.name: item.name + "_" if item.name in taken else item.name for item in made}
@@ -193,8 +193,8 @@ class Objects:
         self._initial(connection, name, "len(i)", known)
         for pathway in connection.pathways:
             if pathway.delays is not None:
-                delays = self._drawn(connection, name, pathway.delays, "len(i)", known)
-                self.add(f"{name}.{attribute(pathway.name)}.delay = {delays}")
+                drawn = self._drawn(connection, name, pathway.delays, "len(i)", known)
+                self.add(f"{name}.{attribute(pathway.name)}.delay = {drawn}")
 
     def _pairs(self, connection: Connection) -> None:
         function, options = draws.rule(connection)
