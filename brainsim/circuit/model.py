@@ -10,7 +10,7 @@ import networkx as nx
 
 from brainsim.errors import Mark
 from brainsim.source import Tree
-from brainsim.spec import Experiment, Neuron, Plasticity, Synapse
+from brainsim.spec import Experiment
 from brainsim.units import Quantity
 
 
@@ -20,7 +20,7 @@ class Part:
 
     kind: str
     name: str
-    spec: Neuron | Synapse | Plasticity
+    spec: Any  # the checked Neuron, Synapse or Plasticity
     values: Mapping[str, Quantity]  # parameters, evaluated
     tree: Tree  # the merged content with the place each value came from
 

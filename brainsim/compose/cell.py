@@ -112,10 +112,10 @@ class Cell:
         self._add_reset(parser.code("reset"))
         self._add_events(parser, ("events",), spec.events, {})
         self._add_every(parser, ("every",), spec.every, {}, values)
-        for name, value in spec.initial.items():
-            self.starts[name] = Start(value, values, tree, ("initial", name))
-        for name, value in self.population.initial.items():
-            self.starts[name] = Start(value, values, self.population.tree, ("initial", name))
+        for name, start in spec.initial.items():
+            self.starts[name] = Start(start, values, tree, ("initial", name))
+        for name, start in self.population.initial.items():
+            self.starts[name] = Start(start, values, self.population.tree, ("initial", name))
 
     def _declare(self, declared: Declared) -> None:
         self.declared[declared.name] = declared
@@ -319,7 +319,11 @@ class Cell:
         fitting = []
         for dims in PORT_DIMS:
             found = Problems()
-            checker = Checker(lambda name, dims=dims: dims if name == port else self.find(name), lambda: (), found)
+
+            def find(name: str, dims: Dims = dims) -> Dims | None:
+                return dims if name == port else self.find(name)
+
+            checker = Checker(find, lambda: (), found)
             for equation in self._equations():
                 if equation.expression is not None and port in equation.expression.names:
                     checker.equation(equation)

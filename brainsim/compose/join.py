@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from brainsim.circuit import Part, Projection
 from brainsim.compose.cell import Cell, Current, Timed
+from brainsim.compose.naming import Naming
 from brainsim.compose.parsing import Parser
 from brainsim.compose.plan import Connection, Constant, Initial, Line, Pathway, Regular, Slice, Wiring
 from brainsim.compose.scope import (
@@ -71,9 +72,7 @@ class Join:
         self.entries: list[Entry] = []
         self.timed: list[Timed] = []
         self.starts: dict[str, Start] = {}
-        self.post_names: dict[str, dict[str, str]] = {}  # part -> how its names on the target cell came out
-        self.pre_names: dict[str, dict[str, str]] = {}
-        self.own_names: dict[str, dict[str, str]] = {}  # part -> how its names on the synapse came out
+        self.naming = Naming(self.path, self.source, self.target, projection.tree.mark(()), problems)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -84,7 +83,7 @@ class Join:
     def reach(self) -> None:
         """Add to both cells what synapse and rule bring them."""
         names = self.target.add(self.synapse, "post")
-        self.post_names[self.synapse.kind] = names
+        self.naming.bring(self.synapse, "post", names)
         current = self.synapse.spec.post.current
         if current:
             name = names.get(current, current)
@@ -103,8 +102,8 @@ class Join:
                     self.projection.port or "I_syn", Current(name, there.dims, self.synapse.name, self.path, place)
                 )
         if self.rule is not None:
-            self.pre_names[self.rule.kind] = self.source.add(self.rule, "pre", self.extra)
-            self.post_names[self.rule.kind] = self.target.add(self.rule, "post", self.extra)
+            self.naming.bring(self.rule, "pre", self.source.add(self.rule, "pre", self.extra))
+            self.naming.bring(self.rule, "post", self.target.add(self.rule, "post", self.extra))
 
     # -- second: its own code, with names resolved --------------------------------------------------
 
@@ -130,9 +129,9 @@ class Join:
         for name, value in part.values.items():
             there = taken.get(name)
             names[name] = name if there is None or there.value == value else f"{name}_2"
-        self.own_names[part.kind] = names
+        self.naming.own[part.kind] = names
         for name, value in part.values.items():
-            if self.on_cell(part, name) is None:
+            if self.naming.on_cell(part, name) is None:
                 mark = part.tree.key_mark(("parameters", name))
                 self.declared.setdefault(
                     names[name], Declared(names[name], value.dims, part.name, value=value, mark=mark)
@@ -151,61 +150,19 @@ class Join:
             self.declared[equation.name] = Declared(
                 equation.name, equation.dims, part.name, equation=equation, mark=equation.mark
             )
-        for name, value in part.spec.initial.items():
-            self.starts[names.get(name, name)] = Start(value, part.values, part.tree, ("initial", name))
-
-    def on_cell(self, part: Part, name: str) -> str | None:
-        """Where a cell holds this parameter of the part already: Brian2 allows a name on one side only."""
-        for side, names in (("post", self.post_names), ("pre", self.pre_names)):
-            if name in names.get(part.kind, {}):
-                return f"{names[part.kind][name]}_{side}"
-        return None
-
-    def _renames(self, part: Part, names: Iterable[str]) -> dict[str, str]:
-        """How the names in code of ``part`` come out."""
-        found: dict[str, str] = {}
-        for name in names:
-            side = name[-4:] if name.endswith("_pre") else name[-5:] if name.endswith("_post") else ""
-            if side and name not in SYNAPSE_BUILT_IN:
-                base = name[: -len(side)]
-                maps = self.post_names if side == "_post" else self.pre_names
-                cell = self.target if side == "_post" else self.source
-                for owner in (part.kind, "synapse"):
-                    if base in maps.get(owner, {}):
-                        found[name] = maps[owner][base] + side
-                        break
-                else:
-                    if len(cell.variants.get(base, ())) > 1:
-                        self.problems.add(
-                            "needs",
-                            f"{self.path}: {part.name} means {base} of {cell.path}, but several projections bring one"
-                            " with different parameters",
-                            self.projection.tree.mark(()),
-                            "Give them equal parameters.",
-                        )
-                cell.read([found.get(name, name)[: -len(side)]])
-            elif name in part.values:
-                on_cell = self.on_cell(part, name)
-                if on_cell:
-                    found[name] = on_cell
-                    (self.target if on_cell.endswith("_post") else self.source).read([on_cell.rsplit("_", 1)[0]])
-                else:
-                    found[name] = self.own_names[part.kind][name]
-            elif name in ("trial", "trial_step", "trial_steps"):
-                found[name] = f"{name}_post"
-                self.target.read([name])
-        return {old: new for old, new in found.items() if old != new}
+        for name, start in part.spec.initial.items():
+            self.starts[names.get(name, name)] = Start(start, part.values, part.tree, ("initial", name))
 
     def _meant(self, part: Part, equation: Equation) -> Equation:
         names = equation.expression.names if equation.expression is not None else ()
-        equation = equation.rename(self._renames(part, names))
+        equation = equation.rename(self.naming.renames(part, names))
         if equation.expression is not None:
             self.used |= equation.expression.names
         return equation
 
     def _statements(self, part: Part, *path: Any) -> tuple[Statement, ...]:
         statements = Parser(part.tree, self.problems, self.extra).code(*path)
-        statements = rename_code(statements, self._renames(part, names_in(statements)))
+        statements = rename_code(statements, self.naming.renames(part, names_in(statements)))
         self.used |= names_in(statements)
         return statements
 
@@ -350,7 +307,7 @@ class Join:
 
     def brian_name(self, part: Part | None, name: str) -> str:
         """The Brian2 name of a variable or of a parameter of ``part``."""
-        own = self.own_names[part.kind][name] if part is not None else name
+        own = self.naming.own[part.kind][name] if part is not None else name
         return self.clash().get(own, own)
 
     def finish(self, groups: Mapping[str, str]) -> Connection:
@@ -433,8 +390,8 @@ class Join:
         """One pathway for each event, delay and slot: transmission first, learning after it."""
         merged: dict[tuple, list[Entry]] = {}
         for entry in self.entries:
-            delay = (entry.delay.value, entry.delay.dims) if isinstance(entry.delay, Quantity) else entry.delay
-            merged.setdefault((entry.side, entry.event, delay, entry.when, entry.order), []).append(entry)
+            late = (entry.delay.value, entry.delay.dims) if isinstance(entry.delay, Quantity) else entry.delay
+            merged.setdefault((entry.side, entry.event, late, entry.when, entry.order), []).append(entry)
         made: dict[str, Pathway] = {}
         for (side, event, _, when, order), entries in merged.items():
             base = side if event == "spike" else f"{side}_{event}"

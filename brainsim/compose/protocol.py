@@ -268,12 +268,14 @@ class Protocol:
         for join in joins:
             for part in join.parts:
                 for parameter in part.values:
-                    on_cell = join.on_cell(part, parameter)
-                    if on_cell:
-                        cell = join.target if on_cell.endswith("_post") else join.source
-                        settable[f"{join.path}.{part.kind}.{parameter}"] = (cell.name, on_cell.rsplit("_", 1)[0])
-                    elif join.own_names[part.kind][parameter] in join.used:
-                        settable[f"{join.path}.{part.kind}.{parameter}"] = (join.name, join.brian_name(part, parameter))
+                    held = join.naming.on_cell(part, parameter)
+                    if held:
+                        home = (join.naming.cells[held[0]].name, held[1])
+                    elif join.naming.own[part.kind][parameter] in join.used:
+                        home = (join.name, join.brian_name(part, parameter))
+                    else:
+                        continue
+                    settable[f"{join.path}.{part.kind}.{parameter}"] = home
         for cell in self.cells.values():
             for parameter, declared in cell.declared.items():
                 if declared.value is not None and parameter in cell.used and not declared.per_cell:
@@ -323,7 +325,9 @@ class Protocol:
 
     def watches(self, joins: Sequence[Join]) -> tuple[Watch, ...]:
         made: dict[str, Watch] = {}
-        wanted = [(p, ("record", "spikes", k)) for k, p in enumerate(self.experiment.record.spikes)]
+        wanted: list[tuple[str, tuple]] = [
+            (p, ("record", "spikes", k)) for k, p in enumerate(self.experiment.record.spikes)
+        ]
         if self.experiment.readout is not None:
             wanted.append((self.experiment.readout.population, ("readout", "population")))
         for text, at in wanted:
