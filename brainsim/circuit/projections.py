@@ -74,7 +74,8 @@ class Projections:
         if connect is None or not complete or ends[0] is None or ends[1] is None:
             return
         self._check_port(port, ends[1].path)
-        found: dict[str, Any] = {key: settle(key).value for key in ("from", "to")}  # type: ignore[union-attr]
+        settled = {key: settle(key) for key in ("from", "to")}
+        found: dict[str, Any] = {key: chosen.value for key, chosen in settled.items() if chosen is not None}
         written = [content(self.site, synapse) for synapse in synapses if synapse]
         found["synapse"] = written if several else written[0]
         if rule is not None:
@@ -170,7 +171,7 @@ class Projections:
         if chosen is None:
             return
         neuron = self.regions.populations[target].neuron
-        ports = ["I_syn", *neuron.spec.ports]  # type: ignore[union-attr]
+        ports = ["I_syn", *neuron.spec.ports]
         if chosen.value not in ports:
             self.problems.add(
                 "name",

@@ -65,7 +65,7 @@ def _functions(part: Part) -> Mapping[str, int]:
 def of_cell(neuron: Part, problems: Problems) -> Names:
     """What a neuron file declares."""
     found = Names({name: value.dims for name, value in neuron.values.items()})
-    for name, text in neuron.spec.inputs.items():  # type: ignore[union-attr]
+    for name, text in neuron.spec.inputs.items():
         try:
             found.inputs[name] = parse_unit(text)[1]
         except ValueError as error:
@@ -74,7 +74,7 @@ def of_cell(neuron: Part, problems: Problems) -> Names:
             )
             found.inputs[name] = None
     found.equations = equations(neuron, "equations", problems=problems)
-    for port in ("I_syn", *neuron.spec.ports):  # type: ignore[union-attr]
+    for port in ("I_syn", *neuron.spec.ports):
         found.parameters.setdefault(port, None)
     return found
 

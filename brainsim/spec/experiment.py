@@ -108,7 +108,7 @@ class Run(Spec):
     """Model time; not with ``phases``, whose trials add up to it."""
     dt: Value = "0.1 ms"
     """Time step."""
-    seed: int = Field(1, ge=0, le=2**32 - 1)
+    seed: int = Field(default=1, ge=0, le=2**32 - 1)
     """All random numbers follow from it."""
     backend: Literal["auto", "numpy", "cython", "cpp_standalone"] = "auto"
     """``auto`` chooses by the size of the job and says what it chose."""
@@ -141,7 +141,7 @@ class Experiment(Spec):
     """Passes over the samples, in this order."""
     readout: Readout | None = None
     """How spikes become decisions."""
-    run: Run = Run()
+    run: Run = Field(default_factory=lambda: Run.model_validate({}))
     """Duration, time step, seed, backend."""
     record: Record = Record()
     """What is kept."""

@@ -81,7 +81,8 @@ class Projection(Spec):
     plasticity: PartUse | None = None
     """The rule that changes it."""
     connect: str | Connect
-    """``all``, ``one_to_one``, or one of ``{p: 0.1}``, ``{in_degree: 80}``, ``{out_degree: 80}``, ``{distance: 1 mm}``, ``{matrix: FILE}``."""
+    """``all``, ``one_to_one``, or one of ``{p: 0.1}``, ``{in_degree: 80}``, ``{out_degree: 80}``, ``{distance: 1 mm}``,
+    ``{matrix: FILE}``."""
     delay: Value | None = None
     """Time from a spike to its arrival: a value, or code drawn per synapse (``1*ms + rand()*ms``)."""
     learn_delay: Value | None = None
@@ -89,7 +90,8 @@ class Projection(Spec):
     port: Name | None = None
     """The current of the receiving cell it joins, when not ``I_syn``."""
     initial: dict[Name, Value | dict[str, Any]] = {}
-    """Variable -> initial value: a value, code, or ``{from: RUN_FOLDER}`` to reuse the values an earlier run ended with."""
+    """Variable -> initial value: a value, code, or ``{from: RUN_FOLDER}`` to reuse the values an earlier run
+    ended with."""
     autapses: bool = False
     """Whether a cell may connect to itself."""
 
