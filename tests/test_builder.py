@@ -123,12 +123,12 @@ def test_delays_are_in_seconds_and_whole_populations_need_no_slice():
 
 def test_events_and_schedules():
     """A named event runs before the threshold, code of each in the slot and order it asks for."""
+    slot = "before_thresholds"
+    mark = Event("mark", "x > i", slot, -1, "trace = 10*trace + 1\nfired = 1\nx = 0", slot, 3)
     group = Group(
         "a", "a", 3, lines("x : 1\ntrace : 1\nfired : 1"),
         threshold="fired > 0", reset="trace = 10*trace + 2\nfired = 0",
-        events=(
-            Event("mark", "x > i", "before_thresholds", -1, "trace = 10*trace + 1\nfired = 1\nx = 0", "before_thresholds", 3),
-        ),
+        events=(mark,),
         regular=(Regular("a_push", "x = 1.5*int(t < 0.05*ms)", 1e-4, "groups", 0),),
     )  # fmt: skip
     with brian.quiet(), brian.device("runtime"):
