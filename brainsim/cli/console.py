@@ -30,8 +30,8 @@ def _console(stderr: bool) -> _Console:
 
 
 def width() -> int:
-    """Columns of the terminal; 80 where there is none."""
-    return _console(False).width if sys.stdout.isatty() else 80
+    """Columns of the terminal; 80 where there is none and ``COLUMNS`` does not say."""
+    return _console(False).width if sys.stdout.isatty() or "COLUMNS" in os.environ else 80
 
 
 def say(text: str = "", style: str = "") -> None:
