@@ -70,6 +70,7 @@ def settings(target: str) -> dict[str, Any]:
         "codegen__cpp__extra_compile_args": None,
         "core__default_float_dtype": np.float64,
         "core__default_integer_dtype": np.int32,
+        "logging__std_redirection_to_file": False,  # else Brian2 leaves logs of compilers in the temporary folder
     }
 
 
