@@ -326,3 +326,15 @@ def test_equations_of_several_files_must_not_run_in_a_circle():
         "populations: {a: {neuron: cell, size: 2}}\nprojections: {p: {from: a, to: a, synapse: current, connect: all}}"
     )
     assert any(p.kind == "cycle" for p in problems(region, cell, synapse))
+
+
+def test_a_weight_that_learns_without_a_start_is_saved_from_zero():
+    synapse = CURRENT.replace("initial: {w: 1}\n", "")
+    region = """
+populations: {a: {neuron: cell, size: 2}}
+projections:
+  p: {from: a, to: a, synapse: current, plasticity: pairs, connect: all}
+"""
+    p = connection(plan_of(region, CELL, synapse, STDP), "p")
+    assert [(i.variable, i.expression) for i in p.initial] == [("w", "(0)")]
+    assert p.saved == (("w", "w"),)

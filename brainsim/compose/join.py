@@ -118,6 +118,7 @@ class Join:
             self.starts[name] = Start(value, values, self.projection.tree, ("initial", name))
         if self.rule is not None:
             self._needs(self.rule)
+            self._start_at_zero(self.rule)
         self._event_driven()
         self._check()
 
@@ -228,6 +229,15 @@ class Join:
             message = f"delay {value} is no multiple of the time step {self.clock.dt * 1e3:g} ms"
             self.problems.add("value", message, mark, self.clock.multiples(value.value))
         return value
+
+    def _start_at_zero(self, rule: Part) -> None:
+        """What learning changes is saved before and after, so it starts somewhere: at 0 as Brian2 has it, if unsaid."""
+        code = [s for entry in self.entries for s in entry.statements] + [s for t in self.timed for s in t.statements]
+        for name in sorted({statement.target for statement in code}):
+            there = self.declared.get(name)
+            plain = there is not None and there.equation is not None and there.equation.kind == "param"
+            if plain and there is not None and name not in self.starts:
+                self.starts[name] = Start(Quantity(0.0, there.dims), {}, rule.tree, ())
 
     # -- checks -----------------------------------------------------------------------------------
 

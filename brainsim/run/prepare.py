@@ -13,7 +13,7 @@ from brainsim import source
 from brainsim.circuit import Circuit, build, wrap
 from brainsim.compose import check_alone, compose
 from brainsim.compose.plan import Plan
-from brainsim.errors import FileError, FitError, Mark, Problem, Problems
+from brainsim.errors import FileError, FitError, Problem, Problems, nearest
 from brainsim.library import Library
 from brainsim.source import Tree
 from brainsim.spec.check import check as check_spec
@@ -69,8 +69,14 @@ def _find(experiment: Experiment, library: Sequence[Experiment]) -> tuple[Tree, 
         (p for kind in source.KINDS if (p := shelf.path(kind, text)) is not None), None
     )
     if found is None:
-        shelf.part("experiment", text)  # raises, with the nearest name
-        raise FileError(Problem("part", f"there is no experiment called {text}", Mark(text, 1, 1)))
+        known = [name for kind in source.KINDS for name, _, _ in shelf.names(kind)]
+        close = nearest(text, known)
+        hint = (
+            f"Did you mean {close}?"
+            if close
+            else "`brainsim list` shows what there is; a file is named with its .yaml."
+        )
+        raise FileError(Problem("part", f"there is no experiment or part called {text}", None, hint))
     trees = source.read(found, shown=_shown(found))
     own = () if found.is_relative_to(_shipped()) else (found.parent,)
     return trees[0], Library((*library, *own), trees[1:]), found, trees[1:]
