@@ -13,21 +13,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from brainsim.run.execute import run
-    from brainsim.run.prepare import check, plan
-    from brainsim.run.results import Results
-    from brainsim.run.results import open_folder as open
+    from brainsim.runs.execute import run
+    from brainsim.runs.prepare import check, plan
+    from brainsim.runs.results import Results
+    from brainsim.runs.results import open_folder as open
 
 __version__ = "0.1.0"
 __all__ = ["Results", "__version__", "check", "open", "plan", "run"]
 
 #: Public name -> where it lives.
 _LAZY = {
-    "run": ("brainsim.run", None),  # the package itself can be called, see there
-    "check": ("brainsim.run.prepare", "check"),
-    "plan": ("brainsim.run.prepare", "plan"),
-    "open": ("brainsim.run.results", "open_folder"),
-    "Results": ("brainsim.run.results", "Results"),
+    "run": ("brainsim.runs.execute", "run"),
+    "check": ("brainsim.runs.prepare", "check"),
+    "plan": ("brainsim.runs.prepare", "plan"),
+    "open": ("brainsim.runs.results", "open_folder"),
+    "Results": ("brainsim.runs.results", "Results"),
 }
 
 
@@ -35,8 +35,7 @@ def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'brainsim' has no attribute {name!r}")
     module, attribute = _LAZY[name]
-    found = importlib.import_module(module)
-    return found if attribute is None else getattr(found, attribute)
+    return getattr(importlib.import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import logging
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -88,8 +89,14 @@ class _Collector(logging.Handler):
         text = " ".join(record.getMessage().split())
         if record.name.endswith("unused_brian_object"):  # left by an error or an interrupt
             return
-        if text not in self.found:
+        if text not in self.found and not _is_maximum(text):
             self.found.append(text)
+
+
+def _is_maximum(warning: str) -> bool:
+    """Whether Brian2 warns of an order that cannot matter: ``best = clip(mine, best, 1000)`` keeps the largest."""
+    code = re.search(r"may not be well-defined.*Abstract code: '(.*)'$", warning)
+    return code is not None and bool(re.fullmatch(r"(\w+) = clip\(\w+, \1, [\d.e+]+\)", code[1]))
 
 
 @contextlib.contextmanager

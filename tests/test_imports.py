@@ -17,7 +17,7 @@ ORDER = [
     "errors", "units", "source", "spec",
     "names", "guard", "places", "arithmetic", "expressions", "equations",
     "library", "overrides", "circuit", "seeds", "connect", "brian", "functions", "compose", "draws", "script",
-    "builder", "backends", "datasets", "readouts", "record", "provenance", "run", "analysis", "plots", "report", "cli",
+    "builder", "backends", "datasets", "readouts", "record", "provenance", "runs", "analysis", "plots", "report", "cli",
 ]  # fmt: skip
 #: The package itself (the Python API, imported lazily by its users) and ``python -m brainsim`` come last.
 LAST = {"__init__", "__main__"}
@@ -55,7 +55,7 @@ def wrong_imports(module: str, imported: set[str]) -> list[str]:
         return []
     earlier = set(ORDER[: ORDER.index(module)])
     # The command line sits on top of everything, so it may use the package as its users do.
-    allowed = earlier | ({"plan", "check", "open"} if module == "cli" else set())
+    allowed = earlier | ({"run", "plan", "check", "open"} if module == "cli" else set())
     return sorted(imported - allowed)
 
 

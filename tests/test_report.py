@@ -15,7 +15,7 @@ import run_folders
 
 from brainsim import plots, report
 from brainsim.errors import BrainsimError
-from brainsim.run.results import Results
+from brainsim.runs.results import Results
 
 SECTIONS = {
     "circuit", "activity", "raster", "rates", "populations", "learning", "curve", "confusion", "weights", "fields",

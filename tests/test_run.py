@@ -14,9 +14,9 @@ import brainsim
 from brainsim import backends, datasets, seeds, source
 from brainsim.compose.plan import Data, Phase, Plan, Trial
 from brainsim.errors import FileError, FitError, RunError, SetupError
-from brainsim.run import phases
-from brainsim.run.folder import RunFolder, model_yaml
-from brainsim.run.prepare import find
+from brainsim.runs import phases
+from brainsim.runs.folder import RunFolder, model_yaml
+from brainsim.runs.prepare import find
 
 PAIR = """\
 experiment: pair
@@ -467,8 +467,8 @@ class TestSavedWeights:
         return after
 
     def test_values_of_the_same_synapses(self, tmp_path):
-        from brainsim.run.prepare import prepare
-        from brainsim.run.weights import saved_values
+        from brainsim.runs.prepare import prepare
+        from brainsim.runs.weights import saved_values
 
         after = self.kept(tmp_path)
         found = saved_values(prepare(self.TEXT).plan, tmp_path)
@@ -503,7 +503,7 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 assert {"run", "check", "plan", "open", "Results"} <= set(dir(brainsim)) and brainsim.__version__ == "0.1.0"
 brainsim.check(sys.argv[1]); brainsim.plan(sys.argv[1]); brainsim.Results
 assert not {"brian2", "matplotlib"} & set(sys.modules)
-import brainsim.run.phases
+import brainsim.runs.phases
 assert callable(brainsim.run)
 try: brainsim.nothing
 except AttributeError: print("fine")

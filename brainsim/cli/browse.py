@@ -53,7 +53,7 @@ def list_parts(kind: str | None, library: Sequence[Path]) -> None:
 
 def cite(experiment: str, library: Sequence[Path]) -> None:
     """One entry a line: of the experiment, then of each part it uses."""
-    from brainsim.run.prepare import circuit
+    from brainsim.runs.prepare import circuit
 
     entries = [entry for entry in circuit(experiment, library=tuple(library)).cite if entry != "own"]
     for entry in entries:

@@ -12,7 +12,7 @@ from brainsim.cli.progress import Progress, duration
 from brainsim.errors import FileError, Problem
 
 if TYPE_CHECKING:
-    from brainsim.run import Results
+    from brainsim.runs.results import Results
 
 
 def overrides(items: Sequence[str]) -> dict[str, str]:

@@ -26,12 +26,12 @@ def show(
         raise FileError(Problem("value", "show takes one of --script, --equations, --graph and --why", None, ""))
     options: dict[str, Any] = {"set": values, "library": tuple(library)}
     if graph or why is not None:
-        from brainsim.run.prepare import circuit
+        from brainsim.runs.prepare import circuit
 
         found = circuit(name, **options)
         text = graph_text(found) if graph else why_text(found, why or "")
     elif script:
-        from brainsim.run.prepare import plan
+        from brainsim.runs.prepare import plan
         from brainsim.script import text as printed
 
         made = plan(name, **options)
@@ -39,11 +39,11 @@ def show(
         if "npz" in text:
             tell("note: this script reads .npz files that lie beside it in a run folder: brainsim run makes them")
     elif equations:
-        from brainsim.run.prepare import plan
+        from brainsim.runs.prepare import plan
 
         text = equations_text(plan(name, **options))
     else:
-        from brainsim.run.prepare import resolved
+        from brainsim.runs.prepare import resolved
 
         text = content(resolved(name, **options))
     write(text, out)

@@ -19,7 +19,7 @@ from brainsim.plots.style import colour, png, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from brainsim.run.results import Results
+    from brainsim.runs.results import Results
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from brainsim import plots
 from brainsim.errors import BrainsimError, Problem, SetupError
 from brainsim.report import activity, learning, overview
 from brainsim.report.page import Page, figures
-from brainsim.run.results import open_folder
+from brainsim.runs.results import open_folder
 
 __all__ = ["write"]
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from brainsim import plots
 from brainsim.errors import BrainsimError
-from brainsim.run.results import Results
+from brainsim.runs.results import Results
 
 #: Populations drawn in one figure; more would be too thin to read.
 MAX_POPULATIONS = 24

@@ -19,7 +19,7 @@ REGISTER = {
     "test_hodgkin_huxley.py": ["neuron hodgkin_huxley"],
     "test_poisson.py": ["neuron poisson"],
     "test_vdsp_cells.py": ["neuron vdsp_input", "neuron wta_adapting", "synapse filtered"],
-    "test_winner_take_all.py": ["region winner_take_all", "neuron referee", "synapse bid"],
+    "test_winner_take_all.py": ["region winner_take_all", "neuron wta_adapting", "neuron referee", "synapse bid"],
     "test_delta.py": ["synapse delta"],
     "test_exponential.py": ["synapse exponential"],
     "test_conductances.py": ["synapse ampa", "synapse gaba_a"],

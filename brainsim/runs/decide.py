@@ -11,8 +11,8 @@ from brainsim import readouts
 from brainsim.compose.plan import Plan
 from brainsim.datasets import Samples
 from brainsim.record import Reader, Recorder
-from brainsim.run import phases
-from brainsim.run.phases import Schedule
+from brainsim.runs import phases
+from brainsim.runs.phases import Schedule
 
 
 def readout(

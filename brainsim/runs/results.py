@@ -131,7 +131,7 @@ class Results:
 
         Raises ``RunError`` if the run had no trials, ``FitError`` for an unknown phase.
         """
-        from brainsim.run import phases
+        from brainsim.runs import phases
 
         trials = self.trials
         if not trials:

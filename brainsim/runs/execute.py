@@ -15,11 +15,11 @@ from brainsim.compose.plan import Plan
 from brainsim.datasets import Samples
 from brainsim.errors import BrainsimError, Problem, RunError
 from brainsim.record import Recorder
-from brainsim.run import decide, phases, weights
-from brainsim.run.folder import RunFolder, model_yaml, plain
-from brainsim.run.phases import Schedule
-from brainsim.run.prepare import Prepared, prepare
-from brainsim.run.results import Results
+from brainsim.runs import decide, phases, weights
+from brainsim.runs.folder import RunFolder, model_yaml, plain
+from brainsim.runs.phases import Schedule
+from brainsim.runs.prepare import Prepared, prepare
+from brainsim.runs.results import Results
 
 Progress = Callable[[float, float, Mapping[str, float]], None]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from brainsim.compose.plan import Connection, Group, Plan
 from brainsim.errors import BrainsimError, FitError, Problem, Problems
-from brainsim.run.results import Results
+from brainsim.runs.results import Results
 
 
 def saved_values(plan: Plan, root: Path) -> dict[tuple[str, str], np.ndarray]:

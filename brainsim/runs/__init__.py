@@ -1,0 +1,1 @@
+"""From an experiment to a run folder: prepare, phases, execute, folder, results."""
