@@ -17,9 +17,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ("configs", "models", "plasticity", "regions")
 #: What a copy for building leaves out: nothing that git would track.
-LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", "__pycache__", "build", "dist", "*.egg-info", "runs", ".*_cache", ".hypothesis", "docs"
-)
+ANYWHERE = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*_cache")
+AT_THE_TOP = {".git", ".venv", "build", "dist", "runs", ".hypothesis", "docs"}
 
 pytestmark = pytest.mark.xdist_group("packaging")
 
@@ -43,7 +42,11 @@ def isolation() -> list[str]:
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout: building writes into the tree it builds from."""
     copy = tmp_path_factory.mktemp("tree") / "brainsim"
-    shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        return set(ANYWHERE(folder, names)) | (AT_THE_TOP & set(names) if Path(folder) == ROOT else set())
+
+    shutil.copytree(ROOT, copy, ignore=left_out)
     return copy
 
 
