@@ -8,18 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from brainsim.circuit import Circuit
+from brainsim.compose import course, feeds
 from brainsim.compose.alone import check_alone
 from brainsim.compose.cell import Cell
 from brainsim.compose.join import Join, Suppliers
-from brainsim.compose.plan import Plan
-from brainsim.compose.protocol import Protocol
+from brainsim.compose.plan import Data, Plan, Readout
 from brainsim.compose.values import Clock
+from brainsim.compose.watches import Watches
 from brainsim.errors import FitError, Problems
 from brainsim.functions import ARITY
 from brainsim.library import Library
 from brainsim.units import parse as parse_quantity
 
 __all__ = ["check_alone", "compose"]
+
+#: The splits of a data set.
+SPLITS = ("train", "label", "test")
 
 
 def compose(circuit: Circuit, library: Library | None = None) -> Plan:
@@ -36,33 +40,33 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
     names = _names(circuit)
     suppliers: Suppliers = library.suppliers if library is not None else lambda name: []
     cells = {path: Cell(p, names[path], clock, problems) for path, p in circuit.populations.items()}
-    protocol = Protocol(circuit, cells, clock, names, problems)
     joins = [
         join for path in circuit.projections for join in _joins(circuit, path, names, cells, clock, problems, suppliers)
     ]
 
-    protocol.fill_inputs()
+    feeds.stimuli(circuit, cells)
+    inputs = feeds.samples(circuit, cells, problems)
     for join in joins:
         join.reach()
     for cell in cells.values():
         cell.close()
-    protocol.link()
+    feeds.links(circuit, cells, problems)
     for join in joins:
         join.resolve()
-    protocol.resolve(joins)
     for cell in cells.values():
         cell.check()
     problems.raise_any(FitError)
 
-    trial = protocol.trial()
+    trial = course.trial(clock, inputs)
     groups = [cell.finish(trial) for cell in cells.values()]
     if trial is not None:
-        groups.insert(0, protocol.trial_clock(trial))
-    connections = [join.finish({path: cell.name for path, cell in cells.items()}) for join in joins]
-    watches = protocol.watches(joins)
-    phases = protocol.phases(joins)
+        groups.insert(0, course.trial_clock(trial, dt))
+    connections = [join.finish() for join in joins]
+    watches = Watches(circuit, cells, joins, problems).made()
+    phases = course.phases(circuit, cells, joins, problems)
     problems.raise_any(FitError)
     functions = {f for p in circuit.projections.values() if p.plasticity for f in p.plasticity.spec.functions}
+    data, readout = experiment.data, experiment.readout
     return Plan(
         name=experiment.experiment,
         about=experiment.about,
@@ -73,12 +77,12 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
         watches=watches,
         phases=phases,
         backend=experiment.run.backend,
-        data=protocol.data(),
-        tables=protocol.tables,
+        data=Data(data.name, {split: getattr(data, split) for split in SPLITS}) if data else None,
+        tables=tuple(dict.fromkeys(inputs.values())),
         trial=trial,
-        readout=protocol.readout(),
+        readout=Readout(readout.name, readout.population, readout.assign_from, readout.ties) if readout else None,
         functions=tuple(sorted(functions)),
-        notes=(*circuit.notes, *protocol.notes),
+        notes=circuit.notes,
         cite=circuit.cite,
     )
 

@@ -66,7 +66,9 @@ class Join:
         self.projection, self.synapse, self.rule, self.name = projection, synapse, rule, name
         (self.source, self.target), self.clock, self.problems, self.extra = cells, clock, problems, extra
         self.suppliers = suppliers
-        self.path = projection.path
+        # Several synapses on the same pairs are told apart in results as they are in overrides.
+        several = len(projection.synapses) > 1
+        self.path = f"{projection.path}.synapse.{synapse.name}" if several else projection.path
         self.declared: dict[str, Declared] = {}
         self.used: set[str] = set()
         self.entries: list[Entry] = []
@@ -320,8 +322,8 @@ class Join:
         own = self.naming.own[part.kind][name] if part is not None else name
         return self.clash().get(own, own)
 
-    def finish(self, groups: Mapping[str, str]) -> Connection:
-        """The finished connection; ``groups`` maps population paths to Brian2 names."""
+    def finish(self) -> Connection:
+        """The finished connection."""
         clash = self.clash()
         declared = {clash.get(n, n): d for n, d in self.declared.items()}
         lines = []
@@ -347,12 +349,8 @@ class Join:
         return Connection(
             name=self.name,
             path=self.path,
-            source=Slice(
-                groups[self.projection.source.path], self.projection.source.start, self.projection.source.stop
-            ),
-            target=Slice(
-                groups[self.projection.target.path], self.projection.target.start, self.projection.target.stop
-            ),
+            source=Slice(self.source.name, self.projection.source.start, self.projection.source.stop),
+            target=Slice(self.target.name, self.projection.target.start, self.projection.target.stop),
             wiring=self._wiring(),
             equations=tuple(lines),
             pathways=self._pathways(clash),
@@ -381,7 +379,7 @@ class Join:
         rule = self.projection.connect["rule"]
         if rule == "distance":
             options |= self._places()
-        return Wiring(rule, f"{self.path}.connect", options, self.projection.autapses)
+        return Wiring(rule, f"{self.projection.path}.connect", options, self.projection.autapses)
 
     def _places(self) -> dict[str, Any]:
         """Where the cells of both sides are, in metres; ``ring`` is the length after which a ring closes."""
@@ -408,7 +406,7 @@ class Join:
             name = next(n for n in [base, *(f"{base}_{k}" for k in range(2, 99))] if n not in made)
             code = render_code(rename_code([s for e in entries for s in e.statements], clash))
             delay = entries[0].delay
-            drawn = Initial("delay", delay, TIME, f"{self.path}.delay") if isinstance(delay, str) else None
+            drawn = Initial("delay", delay, TIME, f"{self.projection.path}.delay") if isinstance(delay, str) else None
             seconds = float(delay.value) if isinstance(delay, Quantity) and delay.value else None
             made[name] = Pathway(name, side, event, code, when, order, seconds, drawn, entries[0].mark)
         return tuple(made.values())
