@@ -338,3 +338,22 @@ projections:
     p = connection(plan_of(region, CELL, synapse, STDP), "p")
     assert [(i.variable, i.expression) for i in p.initial] == [("w", "(0)")]
     assert p.saved == (("w", "w"),)
+
+
+def test_weights_of_a_matrix_file_go_with_their_pairs(tmp_path):
+    (tmp_path / "pairs.csv").write_text("source,target,weight\n1,0,2.5\n0,1,7\n0,2,1\n")
+    region = """
+populations: {a: {neuron: cell, size: 3}}
+projections:
+  p: {from: a, to: a, synapse: current, plasticity: pairs, connect: {matrix: pairs.csv, weight: weight}}
+"""
+    texts = ["experiment: e\nregion: r\nrun: {duration: 10 ms}\n", f"region: r\n{region}", CELL, CURRENT, STDP]
+    documents = source.parse("\n---\n".join(texts), "e.yaml")
+    p = compose(circuit.build(documents[0], Library(documents=documents[1:]), {}, tmp_path)).connections[0]
+    i, j = draws.pairs(p, seed=1)
+    w = draws.values(p.name, p.initial[0], len(i), {}, seed=1).value
+    assert dict(zip(zip(i.tolist(), j.tolist(), strict=True), w.tolist(), strict=True)) == {
+        (0, 1): 7,
+        (0, 2): 1,
+        (1, 0): 2.5,
+    }

@@ -11,6 +11,7 @@ from brainsim.circuit import Circuit
 from brainsim.compose import course, feeds
 from brainsim.compose.alone import check_alone
 from brainsim.compose.cell import Cell
+from brainsim.compose.connection import finish
 from brainsim.compose.join import Join, Suppliers
 from brainsim.compose.plan import Data, Plan, Readout
 from brainsim.compose.values import Clock
@@ -61,7 +62,7 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
     groups = [cell.finish(trial) for cell in cells.values()]
     if trial is not None:
         groups.insert(0, course.trial_clock(trial, dt))
-    connections = [join.finish() for join in joins]
+    connections = [finish(join) for join in joins]
     watches = Watches(circuit, cells, joins, problems).made()
     phases = course.phases(circuit, cells, joins, problems)
     problems.raise_any(FitError)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from brainsim import connect, expressions, seeds
+from brainsim.circuit.wiring import MAX_DELAY
 from brainsim.compose.plan import Connection, Constant, Group, Initial, Phase, Plan, Watch
 from brainsim.errors import FileError, FitError, Problem, RunError
 from brainsim.units import Quantity, describe
@@ -67,12 +68,12 @@ def values(
 ) -> Quantity:
     """Initial values as an array [size] in SI units. Raises ``FitError`` where size or dimensions are wrong."""
     name = initial.variable
-    if initial.saved:
-        kept = (saved or {}).get((owner, name))
+    if initial.saved or initial.given:
+        kept = np.array(initial.given) if initial.given else (saved or {}).get((owner, name))
         if kept is None:
             raise RunError(Problem("data", f"{owner}: no {name} was saved in {initial.saved}", initial.mark))
         if np.shape(kept) != (size,):
-            message = f"{owner}: {name} takes {size} values, {initial.saved} has {np.size(kept)}"
+            message = f"{owner}: {name} takes {size} values, {initial.saved or 'the file'} has {np.size(kept)}"
             raise FitError(Problem("value", message, initial.mark))
         drawn = Quantity(np.asarray(kept), tuple(initial.dims))
     else:
@@ -94,6 +95,21 @@ def values(
             raise FitError(Problem("dimension", message, initial.mark))
     kind = np.int32 if initial.integer else float
     return Quantity(np.array(np.broadcast_to(drawn.value, (size,)), dtype=kind), tuple(initial.dims))
+
+
+def delays(connection: Connection, drawn: Initial, size: int, known: Mapping[str, Quantity], plan: Plan) -> Quantity:
+    """The delay of each synapse where code draws it. Raises ``FitError`` if one is negative or does not fit a queue."""
+    found = values(connection.name, drawn, size, known, plan.seed)
+    least, most = (float(limit(found.value)) for limit in (np.min, np.max))
+    mark = drawn.mark or connection.mark
+    told = f"{connection.path}: a delay of {{}} was drawn by {drawn.expression}"
+    if least < 0:
+        hint = "Cut it off at zero: clip(..., 0*ms, 10*ms)."
+        raise FitError(Problem("value", told.format(f"{least * 1e3:.4g} ms"), mark, hint))
+    if most > MAX_DELAY * plan.dt:
+        message = f"{told.format(f'{most:.4g} s')}, longer than {MAX_DELAY:,} steps of {plan.dt * 1e3:.9g} ms"
+        raise FitError(Problem("limit", message, mark, "Make it shorter, or dt longer."))
+    return found
 
 
 def state_variables(group: Group) -> list[str]:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from brainsim.circuit import Part, Projection
 from brainsim.compose.cell import Cell, Current, Timed
 from brainsim.compose.naming import Naming
 from brainsim.compose.parsing import Parser
-from brainsim.compose.plan import Connection, Constant, Initial, Line, Pathway, Regular, Slice, Wiring
 from brainsim.compose.scope import (
     SYNAPSE_BUILT_IN,
     TIME,
     Checker,
     Declared,
     bounded,
-    declaration,
     names_in,
     rename_code,
-    render_code,
 )
-from brainsim.compose.values import Clock, Start, initial_values
-from brainsim.connect import circumference, positions
+from brainsim.compose.values import Clock, Start
 from brainsim.equations import Equation
 from brainsim.errors import Mark, Problems, suggest
 from brainsim.expressions import Statement
@@ -49,7 +45,7 @@ class Entry:
 
 
 class Join:
-    """Collects one Synapses object: first :meth:`reach` its cells, then :meth:`resolve`, then :meth:`finish`."""
+    """Collects one Synapses object: first :meth:`reach` its cells, then :meth:`resolve`; ``connection.finish`` makes the rest."""
 
     def __init__(
         self,
@@ -321,95 +317,6 @@ class Join:
         """The Brian2 name of a variable or of a parameter of ``part``."""
         own = self.naming.own[part.kind][name] if part is not None else name
         return self.clash().get(own, own)
-
-    def finish(self) -> Connection:
-        """The finished connection."""
-        clash = self.clash()
-        declared = {clash.get(n, n): d for n, d in self.declared.items()}
-        lines = []
-        constants = []
-        for d in declared.values():
-            if d.equation is not None:
-                lines.append(Line(d.equation.rename(clash).text, d.mark))
-        for name, d in declared.items():
-            if d.value is not None and (d.name in self.used or d.name in self.starts):
-                drawn = d.name in self.starts
-                lines.append(Line(declaration(name, d.dims, drawn), d.mark))
-                if not drawn:
-                    constants.append(Constant(name, d.value))
-        starts = {
-            clash.get(n, n): replace(s, values={clash.get(k, k): v for k, v in s.values.items()})
-            for n, s in self.starts.items()
-        }
-        per_synapse = {n: replace(d, per_cell=d.name in self.starts) for n, d in declared.items()}
-        initial = initial_values(self.path, starts, per_synapse, self.problems, synapse=True)
-        labels = {new: old for old, new in clash.items()}
-        saved = tuple((labels.get(i.variable, i.variable), i.variable) for i in initial if not i.integer)
-        mark = self.projection.tree.mark(())
-        return Connection(
-            name=self.name,
-            path=self.path,
-            source=Slice(self.source.name, self.projection.source.start, self.projection.source.stop),
-            target=Slice(self.target.name, self.projection.target.start, self.projection.target.stop),
-            wiring=self._wiring(),
-            equations=tuple(lines),
-            pathways=self._pathways(clash),
-            regular=self._regular(clash),
-            constants=tuple(constants),
-            initial=tuple(replace(i, stream=f"{self.path}.{labels.get(i.variable, i.variable)}") for i in initial),
-            method=(self.rule.spec.method if self.rule else None) or self.synapse.spec.method or "",
-            plastic=self.rule is not None,
-            saved=saved if self.rule is not None else (),
-            parts=tuple(part.name for part in self.parts),
-            about=" ".join(part.spec.about for part in self.parts if part.spec.about),
-            mark=mark,
-        )
-
-    def _regular(self, clash: Mapping[str, str]) -> tuple[Regular, ...]:
-        made = []
-        for number, timed in enumerate(self.timed):
-            code = render_code(rename_code(timed.statements, clash))
-            name, item = f"{self.name}_every_{number}", timed.item
-            if code:
-                made.append(Regular(name, code, timed.period, item.when, item.order, timed.mark))
-        return tuple(made)
-
-    def _wiring(self) -> Wiring:
-        options = {k: v for k, v in self.projection.connect.items() if k != "rule"}
-        rule = self.projection.connect["rule"]
-        if rule == "distance":
-            options |= self._places()
-        return Wiring(rule, f"{self.projection.path}.connect", options, self.projection.autapses)
-
-    def _places(self) -> dict[str, Any]:
-        """Where the cells of both sides are, in metres; ``ring`` is the length after which a ring closes."""
-        ends = (self.source, self.projection.source), (self.target, self.projection.target)
-        found = []
-        for cell, end in ends:
-            layout = cell.population.layout
-            assert layout is not None  # the circuit asks both populations for one
-            found.append(positions(layout, cell.population.size)[end.start : end.stop])
-        limit = self.projection.connect["distance"]
-        ring = circumference(self.source.population.layout or {})
-        places = {"source_positions": found[0], "target_positions": found[1], "ring": ring}
-        return {**places, "distance": None if limit is None else float(limit.value)}
-
-    def _pathways(self, clash: Mapping[str, str]) -> tuple[Pathway, ...]:
-        """One pathway for each event, delay and slot: transmission first, learning after it."""
-        merged: dict[tuple, list[Entry]] = {}
-        for entry in self.entries:
-            late = (entry.delay.value, entry.delay.dims) if isinstance(entry.delay, Quantity) else entry.delay
-            merged.setdefault((entry.side, entry.event, late, entry.when, entry.order), []).append(entry)
-        made: dict[str, Pathway] = {}
-        for (side, event, _, when, order), entries in merged.items():
-            base = side if event == "spike" else f"{side}_{event}"
-            name = next(n for n in [base, *(f"{base}_{k}" for k in range(2, 99))] if n not in made)
-            code = render_code(rename_code([s for e in entries for s in e.statements], clash))
-            delay = entries[0].delay
-            drawn = Initial("delay", delay, TIME, f"{self.projection.path}.delay") if isinstance(delay, str) else None
-            seconds = float(delay.value) if isinstance(delay, Quantity) and delay.value else None
-            made[name] = Pathway(name, side, event, code, when, order, seconds, drawn, entries[0].mark)
-        return tuple(made.values())
 
 
 class _SynapseChecker(Checker):

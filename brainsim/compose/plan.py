@@ -51,6 +51,7 @@ class Initial:
     stream: str
     integer: bool = False
     saved: str = ""  # run folder whose final values are taken instead
+    given: tuple[float, ...] = ()  # values in SI units that stand in a file instead
     mark: Mark | None = field(default=None, compare=False)
 
 

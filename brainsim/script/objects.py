@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import keyword
 import re
@@ -26,6 +27,8 @@ _OWN = {
     *("arrays", "check_units", "defaultclock", "hashlib", "i", "images", "j", "labels", "len", "linked_var", "monitor"),
     *("network", "np", "order", "prefs", "print", "range", "rng", "sample_order", "samples", "seed", "stream"),
 }
+#: Names it makes up: clocks, and what cells start from.
+_MADE = re.compile(r"every_\d+_steps|first_\w+")
 
 
 class Objects:
@@ -44,8 +47,10 @@ class Objects:
         kept = {c.name for c in self.connections}
         self.left_out = [c for c in plan.connections if c.name not in kept]
         made: list[Group | Connection | Watch] = [*plan.groups, *self.connections, *plan.watches]
-        taken = set(keyword.kwlist) | set(UNITS) | _OWN | set(functions.names_needed(plan))
+        # Python's own functions are called by those the script prints.
+        taken = set(keyword.kwlist) | set(dir(builtins)) | set(UNITS) | _OWN | set(functions.names_needed(plan))
         taken |= {function.__name__ for function in connect.RULES.values()}
+        taken |= {name for item in made if _MADE.fullmatch(name := item.name)}
         self.names = {item.name: item.name + "_" if item.name in taken else item.name for item in made}
         for name in self.names:
             if not name.isidentifier() or not name.isascii():
@@ -118,8 +123,9 @@ class Objects:
             self.add(f"{name}.{attribute(item.variable)} = {self._drawn(owner, name, item, size, known)}")
 
     def _drawn(self, owner: Group | Connection, name: str, item: Initial, size: str, known: Mapping[str, str]) -> str:
-        if item.saved:
-            values = np.asarray(self.saved.get((owner.name, item.variable), np.zeros(0)))
+        if item.saved or item.given:
+            kept = item.given or self.saved.get((owner.name, item.variable), np.zeros(0))
+            values = np.asarray(kept)
             unit = Quantity(1.0, tuple(item.dims)).code
             return self._array(f"{owner.name}.{item.variable}", values) + (
                 "" if unit == "1" else f" * {self.unit(unit)}"
