@@ -34,16 +34,26 @@ initial: {w: 1}
 """
 
 
+def shadow() -> tuple[Path, ...]:
+    """Folders searched before the library: the one ``mutate.py`` makes."""
+    folder = os.environ.get("BRAINSIM_TEST_LIBRARY")
+    return (Path(folder),) if folder else ()
+
+
+@pytest.fixture
+def make_plan() -> Callable[..., Any]:
+    """``make_plan(experiment, set={...})``: everything decided, nothing built."""
+    return lambda experiment, **options: brainsim.plan(experiment, library=shadow(), **options)
+
+
 @pytest.fixture
 def simulate(tmp_path: Path) -> Callable[..., Any]:
     """``simulate(yaml_text_or_name, set={...})`` runs on numpy in a folder of its own and returns the results."""
     numbers = itertools.count()
-    shadow = os.environ.get("BRAINSIM_TEST_LIBRARY")
 
     def call(experiment: str, **options: Any) -> Any:
         options.setdefault("backend", "numpy")
-        library = (Path(shadow),) if shadow else ()
-        return brainsim.run(experiment, out=tmp_path / f"run{next(numbers)}", library=library, **options)
+        return brainsim.run(experiment, out=tmp_path / f"run{next(numbers)}", library=shadow(), **options)
 
     return call
 

@@ -39,6 +39,18 @@ def activity(results, start: float, stop: float) -> tuple[float, float]:
     return len(times) / size / (stop - start), float(np.mean(spreads))
 
 
+def test_full_size_is_that_of_the_paper(make_plan):
+    """10,000 and 2,500 cells; a tenth of each reaches every cell, after 1.5 ms; inhibition is g times as strong."""
+    plan = make_plan("brunel")
+    assert {group.path: group.size for group in plan.groups} == {"exc": 10_000, "inh": 2_500}
+    for connection in plan.connections:
+        excites = connection.path.startswith("exc")
+        assert connection.wiring.options["in_degree"] == (1000 if excites else 250)
+        jump = next(constant.value.value for constant in connection.constants if constant.name == "J")
+        assert jump == pytest.approx(0.1e-3 if excites else -0.5e-3)
+        assert [p.delay for p in connection.pathways] == pytest.approx([1.5e-3])
+
+
 def test_theory_gives_the_rate_of_the_paper():
     """Figure 8C: 37.7 Hz in the simulations for g = 5, eta = 2 (quoted from memory); the theory gives 37.9."""
     assert network_rate(5, 2) == pytest.approx(37.9, abs=0.2)
@@ -47,7 +59,8 @@ def test_theory_gives_the_rate_of_the_paper():
 @pytest.mark.parametrize(("g", "eta"), [(5, 2), (6, 2)])
 def test_asynchronous_irregular_rate_matches_mean_field(simulate, g, eta):
     """A fifth of the cells with all their inputs: correlations cost a few per cent of the rate (measured: 3 to 5 %)."""
-    results = simulate("brunel", set={"scale": 0.2, "run.duration": "400 ms", "g": g, "eta": eta})
+    other = {name: value for name, value, usual in (("g", g, 5), ("eta", eta, 2)) if value != usual}
+    results = simulate("brunel", set={"scale": 0.2, "run.duration": "400 ms", **other})
     rate, spread = activity(results, 0.1, 0.4)
     assert rate == pytest.approx(network_rate(g, eta), rel=0.08)
     assert 0.3 < spread < 0.7

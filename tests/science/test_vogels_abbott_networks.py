@@ -11,8 +11,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import brainsim
-
 
 def activity(results, start: float, stop: float) -> tuple[float, float, float]:
     """Rate of excitatory and inhibitory cells in Hz, and mean CV of the intervals of excitatory cells."""
@@ -54,9 +52,9 @@ def test_coba_is_silent_without_the_kick(simulate):
         ("coba", {"g_max": 6e-9}, {"g_max": 67e-9}),
     ],
 )
-def test_weights_and_sparseness_are_those_of_the_benchmarks(network, excitation, inhibition):
+def test_weights_and_sparseness_are_those_of_the_benchmarks(make_plan, network, excitation, inhibition):
     """Brette et al. (2007): 3200 + 800 cells, p = 0.02; 6 and 67 nS, or 0.27 and 4.5 nS times the driving force."""
-    plan = brainsim.plan(network)
+    plan = make_plan(network)
     for connection in plan.connections:
         if connection.path == "kick_to_exc":
             continue

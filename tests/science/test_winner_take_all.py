@@ -35,6 +35,21 @@ def test_one_winner_a_step_and_ten_milliseconds_of_silence(simulate, dt):
     assert 10 <= np.diff(steps).min() <= 20
 
 
+@pytest.mark.parametrize("dt", [1, 5])
+def test_strong_drive_fills_every_gap(simulate, dt):
+    """With more drive than needed someone wins as soon as the ten milliseconds are over."""
+    times, _ = simulate(TEXT.format(dt=dt), set={"input.synapse.kick": "20 ms"}).spikes("layer.competitors")
+    assert np.diff(times) * 1e3 == pytest.approx(10)
+
+
+def test_a_tired_cell_sinks_to_its_floor_and_no_further(simulate):
+    """One cell, driven hard for 2 s: n is about 2 then; when the drive stops u falls towards -n but stays at -1."""
+    text = TEXT.format(dt=5) + "stimuli: {on: {to: drive.rate, pulse: {start: 0 s, stop: 2 s, value: 30 Hz}}}\n"
+    alone = {"input.synapse.kick": "20 ms", "layer.n_cells": 1, "run.duration": "2.5 s"}
+    _, u = simulate(text.replace("rate: 30 Hz", "rate: 0 Hz"), set=alone).state("layer.competitors", "u")
+    assert u.min() == -1
+
+
 def test_the_winner_is_the_strongest(simulate):
     results = simulate(TEXT.format(dt=5))
     times, cells = results.spikes("layer.competitors")
