@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from brainsim.circuit import Circuit
-from brainsim.compose import course, feeds
+from brainsim.compose import course, feeds, ports
 from brainsim.compose.alone import check_alone
 from brainsim.compose.cell import Cell
 from brainsim.compose.connection import finish
@@ -50,7 +50,7 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
     for join in joins:
         join.reach()
     for cell in cells.values():
-        cell.close()
+        ports.close(cell)
     feeds.links(circuit, cells, problems)
     for join in joins:
         join.resolve()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from brainsim.circuit.parameters import part_names
 from brainsim.compose.parsing import Parser
 from brainsim.compose.scope import SYNAPSE_BUILT_IN, TRIAL, Checker
 from brainsim.equations import Equation
@@ -21,6 +22,7 @@ def check_alone(tree: Tree) -> None:
     Raises :class:`FileError` with every problem.
     """
     problems = Problems()
+    part_names(tree, problems)
     extra = {name: ARITY[name] for name in tree.get(("functions",), ()) if name in ARITY}
     for index, name in enumerate(tree.get(("functions",), ())):
         if name not in ARITY:

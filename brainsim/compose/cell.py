@@ -23,14 +23,11 @@ from brainsim.compose.scope import (
     render_code,
 )
 from brainsim.compose.values import Clock, Start, initial_values
-from brainsim.equations import Equation, parse_equations
-from brainsim.errors import Mark, Problems, suggest
+from brainsim.equations import Equation
+from brainsim.errors import Mark, Problems
 from brainsim.expressions import Expression, Statement
 from brainsim.spec.fields import Every
-from brainsim.units import NONE, Dims, Quantity, describe, parse_unit, unit_name
-
-#: What the current of a port may be.
-PORT_DIMS = [parse_unit(unit)[1] for unit in ("amp", "volt", "1", "amp/meter**2", "volt/second", "1/second")]
+from brainsim.units import NONE, Dims, Quantity, parse_unit
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ class Cell:
                     "name", f"{equation.name} is a parameter and a variable", equation.mark, "Rename one of them."
                 )
                 continue
-            self._declare_equation(equation, self.part.name)
+            self.declare_equation(equation, self.part.name)
         for port in ("I_syn", *spec.ports):
             self.ports[port] = []
         self.threshold = self._condition(parser, ("threshold",))
@@ -120,7 +117,8 @@ class Cell:
     def _declare(self, declared: Declared) -> None:
         self.declared[declared.name] = declared
 
-    def _declare_equation(self, equation: Equation, owner: str) -> None:
+    def declare_equation(self, equation: Equation, owner: str) -> None:
+        """Give the cell a variable."""
         self._declare(Declared(equation.name, equation.dims, owner, equation=equation, mark=equation.mark))
         if equation.expression is not None:
             self.read(equation.expression.names)
@@ -195,7 +193,7 @@ class Cell:
         for constant, value in constants.items():
             self._declare(Declared(constant, value.dims, self.part.name, value=value))
         self.declared.pop(name, None)
-        self._declare_equation(equation, self.part.name)
+        self.declare_equation(equation, self.part.name)
         if name in self.starts:
             self.problems.add(
                 "fit",
@@ -240,7 +238,7 @@ class Cell:
                 self._declare(Declared(rename[name], value.dims, part.name, value=value, per_cell=per_cell, mark=mark))
         for equation in renamed:
             if equation.name not in self.declared:
-                self._declare_equation(equation, part.name)
+                self.declare_equation(equation, part.name)
         on_spike = rename_code(on_spike, rename)
         if render_code(on_spike) not in [render_code(r) for r in self.resets]:
             self._add_reset(on_spike)
@@ -266,78 +264,19 @@ class Cell:
             return True
         return there.value == value and (there.owner == part.name or part.kind == "plasticity")
 
-    def land(self, port: str, current: Current) -> None:
-        """Let a current join a port."""
-        if port not in self.ports:
-            self.problems.add(
-                "fit",
-                f"{current.projection} uses port {port}, but {self.part.name} has none of that name",
-                current.mark,
-                suggest(port, self.ports, "port"),
-            )
-        elif current.variable not in [c.variable for c in self.ports[port]]:
-            self.ports[port].append(current)
-
     # -- checks and the result --------------------------------------------------------------------
 
-    def close(self) -> None:
-        """Give every port its sum. Called once all projections have landed."""
-        for port, currents in self.ports.items():
-            if port in self.declared:
-                continue
-            if port not in self.used:
-                for current in currents:
-                    self.problems.add(
-                        "fit",
-                        f"{current.projection}: {current.part} brings a current, but {self.part.name} ({self.path})"
-                        f" has no {port}",
-                        current.mark,
-                        f"Use a synapse that acts on a variable of {self.part.name}, or a neuron with {port} in its"
-                        " equations.",
-                    )
-                continue
-            wanted = self._port_dims(port)
-            for current in currents:
-                if wanted is not None and tuple(current.dims) != tuple(wanted):
-                    self.problems.add(
-                        "fit",
-                        f"{current.projection}: {current.part} brings {describe(current.dims)}, but {port} of"
-                        f" {self.part.name} ({self.path}) is {describe(wanted)}",
-                        current.mark,
-                        f"Use a synapse whose current is {describe(wanted)}, or another neuron.",
-                    )
-            dims = wanted or (currents[0].dims if currents else NONE)
-            unit = unit_name(dims)
-            right = " + ".join(c.variable for c in currents) or ("0" if unit == "1" else f"0*{unit}")
-            self._declare_equation(parse_equations(f"{port} = {right} : {unit}")[0], self.part.name)
-
-    def _equations(self) -> list[Equation]:
+    def equations(self) -> list[Equation]:
+        """All equations, those of ports and additions included."""
         return [d.equation for d in self.declared.values() if d.equation is not None]
-
-    def _port_dims(self, port: str) -> Dims | None:
-        """The one dimension of ``port`` with which the neuron's own equations agree."""
-        fitting = []
-        for dims in PORT_DIMS:
-            found = Problems()
-
-            def find(name: str, dims: Dims = dims) -> Dims | None:
-                return dims if name == port else self.find(name)
-
-            checker = Checker(find, lambda: (), found)
-            for equation in self._equations():
-                if equation.expression is not None and port in equation.expression.names:
-                    checker.equation(equation)
-            if not found.found:
-                fitting.append(dims)
-        return fitting[0] if len(fitting) == 1 else None
 
     def check(self) -> None:
         """Names and dimensions of everything the cell runs."""
         checker = _CellChecker(self.find, lambda: [*self.declared, *CELL_BUILT_IN], self.problems)
         checker.cell = self
-        for equation in self._equations():
+        for equation in self.equations():
             checker.equation(equation)
-        bounded(self._equations(), self.problems)
+        bounded(self.equations(), self.problems)
         for condition in self.conditions:
             checker.condition(condition)
         for statements in (*self.resets, *self.event_code, *(timed.statements for timed in self.timed)):

@@ -10,6 +10,7 @@ from brainsim.circuit import Part, Projection
 from brainsim.compose.cell import Cell, Current, Timed
 from brainsim.compose.naming import Naming
 from brainsim.compose.parsing import Parser
+from brainsim.compose.ports import land
 from brainsim.compose.scope import (
     SYNAPSE_BUILT_IN,
     TIME,
@@ -96,8 +97,10 @@ class Join:
                 )
             else:
                 place = self.projection.tree.mark(("port",) if self.projection.port else ("synapse",))
-                self.target.land(
-                    self.projection.port or "I_syn", Current(name, there.dims, self.synapse.name, self.path, place)
+                land(
+                    self.target,
+                    self.projection.port or "I_syn",
+                    Current(name, there.dims, self.synapse.name, self.path, place),
                 )
         if self.rule is not None:
             self.naming.bring(self.rule, "pre", self.source.add(self.rule, "pre", self.extra))
