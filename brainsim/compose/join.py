@@ -46,7 +46,7 @@ class Entry:
 
 
 class Join:
-    """Collects one Synapses object: first :meth:`reach` its cells, then :meth:`resolve`; ``connection.finish`` makes the rest."""
+    """Collects one Synapses object: first :meth:`reach` its cells, then :meth:`resolve`; then see ``connection``."""
 
     def __init__(
         self,
