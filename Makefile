@@ -68,7 +68,7 @@ test-all: lint
 
 # The numpy tests on another Python, in an environment of its own: make test-python3.13
 test-python3.%:
-	@command -v python3.$* >/dev/null 2>&1 || { echo "python3.$* was not found." >&2; exit 3; }
+	@python3.$* -c "" >/dev/null 2>&1 || { echo "python3.$* was not found." >&2; exit 3; }
 	@test -x .venv-3.$*/bin/python || python3.$* -m venv .venv-3.$*
 	@.venv-3.$*/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
 	.venv-3.$*/bin/python -m pytest -n 2 -m "not slow and not compiled"
