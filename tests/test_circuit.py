@@ -258,6 +258,13 @@ def test_weights_of_an_earlier_run_can_be_set(tmp_path: Path, monkeypatch):
     assert problem.kind == "path"
 
 
+def test_what_a_broken_projection_would_bring_is_not_called_unknown():
+    text = TEXT.replace("run: {", "record: {state: {area.exc: {variables: [level]}}}\nrun: {", 1)
+    assert make(text).experiment.record.state
+    [problem] = problems(text, down__plasticity__eta="3 mV")
+    assert problem.kind in ("unit", "dimension") and "eta" in problem.message
+
+
 def test_a_rule_of_connection_does_not_come_from_the_command_line():
     [problem] = problems(TEXT, area__back__connect="{p: 0.2}")
     assert "stands in the file" in problem.hint
