@@ -14,9 +14,10 @@ from brainsim.spec import KINDS
 
 _HEAD = """# Reference: every key of every file
 
-Made from the specs (`python -m brainsim.spec.reference`). A *value* is a number with its unit (`20 ms`, `0.5 nS`, `3`); in regions and
-experiments it may be an expression over the region's parameters (`4*n_inh`). *Code* and *equations* are Brian2's language
-(`20*ms`). A *part* is a name, `{name: lif, parameters: {E_L: -82 mV}}`, or the whole content of a file in place.
+Made from the specs (`python -m brainsim.spec.reference`). A *value* is a number with its unit (`20 ms`, `0.5 nS`,
+`3`); in regions and experiments it may be an expression over the region's parameters (`4*n_inh`). *Code* and
+*equations* are Brian2's language (`20*ms`). A *part* is a name, `{name: lif, parameters: {E_L: -82 mV}}`, or the whole
+content of a file in place.
 """
 
 
