@@ -86,11 +86,18 @@ class GrowingArray:
         self.data[item] = value
 
 
+#: Exceptions (a Ctrl-C, say) that came while generated code was waiting for room: raised when it has returned.
+pending: list[BaseException] = []
+
+
 @layout.GROW
-def grow(address: int, size: int) -> int:
-    """Generated code needs room for ``size`` entries in the slot at ``address``."""
-    try:
-        _growing[address].reserve(size)
-    except (MemoryError, KeyError, ValueError):
-        return 1
-    return 0
+def grow(address: int, size: int) -> None:
+    """Generated code needs room for ``size`` entries in the slot at ``address``; it looks itself whether it got it."""
+    for _ in range(2):
+        try:
+            _growing[address].reserve(size)
+            return
+        except MemoryError:
+            return
+        except BaseException as error:
+            pending.append(error)

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,11 +86,12 @@ def cache_folder() -> Path:
 
 def clear_cache() -> int:
     """Delete every library we made; returns how many."""
-    files = [path for path in cache_folder().glob("*") if path.suffix in (".so", ".cpp", ".tmp")]
-    for path in files:
-        with contextlib.suppress(OSError):
-            path.unlink()
-    return sum(path.suffix == ".so" for path in files)
+    for folder in cache_folder().glob("build-*"):  # left by a compilation that was killed
+        shutil.rmtree(folder, ignore_errors=True)
+    libraries = list(cache_folder().glob("*.so"))
+    for path in libraries:
+        path.unlink(missing_ok=True)
+    return len(libraries)
 
 
 def find_compiler() -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 from brian2.codegen.codeobject import check_compiler_kwds
@@ -49,7 +49,8 @@ class NativeDevice(RuntimeDevice):
         #: The state of the random numbers drawn in runs (numpy's generator serves everything else).
         self.random = layout.Random()
         self._seed_runs(None)
-        self._session: network.Session | None = None
+        self._session: network.Session | None = None  # the one made last
+        self._sessions: WeakValueDictionary[str, network.Session] = WeakValueDictionary()
 
     def reinit(self) -> None:
         super().reinit()
@@ -196,14 +197,26 @@ class NativeDevice(RuntimeDevice):
             profile = bool((self.build_options or {}).get("profile", False))
         if namespace is None:
             namespace = get_local_namespace(level=level + 2)
-        self._session = network.run(self, net, duration, report, float(report_period), namespace, profile)
+        self._note(net, network.run(self, net, duration, report, float(report_period), namespace, profile))
+
+    def _note(self, net: Network, session: network.Session | None) -> None:
+        self._session = session
+        if session is not None:
+            self._sessions[net.id] = session
+
+    def network_restore(self, net: Network, *args: Any, **kwds: Any) -> None:
+        Network.restore.original_function(net, *args, **kwds)
+        session = self._sessions.get(net.id)
+        if session is not None:
+            session.refresh_clocks()
 
     def prepare(self, net: Network, namespace: dict[str, Any] | None = None, level: int = 0) -> network.Session:
         """Make a network ready for :meth:`step`, without running it. Returns what steps it."""
         if namespace is None:
             namespace = get_local_namespace(level=level + 1)
-        self._session = network.prepare(self, net, net.t, namespace)
-        return self._session
+        session = network.prepare(self, net, net.t, namespace)
+        self._note(net, session)
+        return session
 
     def step(self, count: int = 1) -> None:
         """Do ``count`` time steps of the network that was run or prepared last."""

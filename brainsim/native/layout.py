@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 from ctypes import POINTER, Structure, c_char, c_double, c_int32, c_int64, c_uint64, c_void_p
 
-#: Called by generated code to make room in a slot: (address of the slot, entries needed) -> 0 if there is room now.
-GROW = ctypes.CFUNCTYPE(c_int64, c_void_p, c_int64)
+#: Called by generated code to make room in a slot: (address of the slot, entries needed).
+GROW = ctypes.CFUNCTYPE(None, c_void_p, c_int64)
 
 
 class Slot(Structure):
@@ -14,7 +14,10 @@ class Slot(Structure):
 
 
 class Clock(Structure):
-    _fields_ = [("timestep", c_void_p), ("t", c_void_p), ("dt", c_void_p), ("end", c_int64), ("due", c_int64)]
+    _fields_ = [
+        *((name, c_void_p) for name in ("timestep", "t", "dt", "shown_timestep", "shown_t")),
+        *((name, c_int64) for name in ("end", "due")),
+    ]
 
 
 class Queue(Structure):

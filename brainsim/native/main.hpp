@@ -24,65 +24,78 @@ static void tick(Network& network)
     }
 }
 
+static int64_t go_on(Network& network, double seconds)
+{
+    const double deadline = seconds > 0 ? native::now() + seconds : 0;
+    bool late = false;
+    for (;;) {
+        if (network.next == 0) {
+            if (network.stop) return native::STOPPED;
+            const native::Clock& first = mark_due(network);
+            if (!network.endless && *first.timestep >= first.end) return native::FINISHED;
+            if (network.remaining == 0 || late) return native::PAUSED;
+        }
+        for (; network.next < network.task_count; network.next++) {
+            Task& task = network.tasks[network.next];
+            if (!network.clocks[task.clock].due) continue;
+            if (task.function < 0) return native::PYTHON;
+            if (network.profile) {
+                const double start = native::now();
+                functions[task.function](task, network);
+                task.seconds += native::now() - start;
+            } else {
+                functions[task.function](task, network);
+            }
+        }
+        tick(network);
+        network.next = 0;
+        if (network.remaining > 0) network.remaining--;
+        if (seconds > 0) late = native::now() >= deadline;
+    }
+}
+
+// Call something, and turn what it throws into a message.
+template <class Work> static int64_t guarded(Network& network, Work work)
+{
+    native::random_now = network.random;
+    const char* message = "an exception of an unknown type";
+    try {
+        return work();
+    } catch (const native::Failure& failure) {
+        message = failure.message;
+    } catch (const std::exception& error) {
+        std::strncpy(network.message, error.what(), sizeof network.message - 1);
+        return native::FAILED;
+    } catch (...) {
+    }
+    std::strncpy(network.message, message, sizeof network.message - 1);
+    return native::FAILED;
+}
+
 // Go on for network->remaining ticks, but not longer than `seconds` (0: as long as it takes). The state is whole
 // whenever this returns PAUSED, FINISHED or STOPPED. After PYTHON, run task number network->next, add one to
 // `next`, and call again.
-extern "C" __attribute__((visibility("default"))) int64_t native_run(Network* net, double seconds)
+extern "C" __attribute__((visibility("default"))) int64_t native_run(Network* network, double seconds)
 {
-    Network& network = *net;
-    native::random_now = network.random;
-    const double deadline = seconds > 0 ? native::now() + seconds : 0;
-    bool late = false;
-    try {
-        for (;;) {
-            if (network.next == 0) {
-                if (network.stop) return native::STOPPED;
-                const native::Clock& first = mark_due(network);
-                if (!network.endless && *first.timestep >= first.end) return native::FINISHED;
-                if (network.remaining == 0 || late) return native::PAUSED;
-            }
-            for (; network.next < network.task_count; network.next++) {
-                Task& task = network.tasks[network.next];
-                if (!network.clocks[task.clock].due) continue;
-                if (task.function < 0) return native::PYTHON;
-                if (network.profile) {
-                    const double start = native::now();
-                    functions[task.function](task, network);
-                    task.seconds += native::now() - start;
-                } else {
-                    functions[task.function](task, network);
-                }
-            }
-            tick(network);
-            network.next = 0;
-            if (network.remaining > 0) network.remaining--;
-            if (seconds > 0) late = native::now() >= deadline;
-        }
-    } catch (const native::Failure& failure) {
-        std::strncpy(network.message, failure.message, sizeof network.message - 1);
-    } catch (const std::exception& error) {
-        std::strncpy(network.message, error.what(), sizeof network.message - 1);
-    } catch (...) {
-        std::strncpy(network.message, "an exception of an unknown type", sizeof network.message - 1);
+    const int64_t status = guarded(*network, [=] { return go_on(*network, seconds); });
+    for (int64_t i = 0; i < network->clock_count; i++) {
+        *network->clocks[i].shown_timestep = *network->clocks[i].timestep;
+        *network->clocks[i].shown_t = *network->clocks[i].t;
     }
-    return native::FAILED;
+    return status;
 }
 
 // One task on its own, outside of any run.
-extern "C" __attribute__((visibility("default"))) int64_t native_call(Network* net, int64_t number)
+extern "C" __attribute__((visibility("default"))) int64_t native_call(Network* network, int64_t number)
 {
-    native::random_now = net->random;
-    try {
-        functions[net->tasks[number].function](net->tasks[number], *net);
-        return native::FINISHED;
-    } catch (const native::Failure& failure) {
-        std::strncpy(net->message, failure.message, sizeof net->message - 1);
-    } catch (const std::exception& error) {
-        std::strncpy(net->message, error.what(), sizeof net->message - 1);
-    } catch (...) {
-        std::strncpy(net->message, "an exception of an unknown type", sizeof net->message - 1);
-    }
-    return native::FAILED;
+    Task& task = network->tasks[number];
+    return guarded(*network, [=, &task] {
+        functions[task.function](task, *network);
+        return int64_t(native::FINISHED);
+    });
 }
 
-extern "C" __attribute__((visibility("default"))) int64_t native_layout() { return int64_t(sizeof(Network) * 1000000 + sizeof(Task) * 1000 + sizeof(Queue)); }
+extern "C" __attribute__((visibility("default"))) int64_t native_layout()
+{
+    return int64_t(sizeof(Network) * 1000000 + sizeof(Task) * 1000 + sizeof(Queue));
+}

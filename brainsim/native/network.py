@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from brian2.core.base import BrianObject, BrianObjectException
@@ -42,13 +44,19 @@ def steps_of(net: Network) -> list[Step]:
     for obj in net.sorted_objects:
         if not obj.active:
             continue
+        # A session does not keep objects alive: Brian2 would go on to find and run what the user has deleted.
+        proxy = weakref.proxy(obj)
         if type(obj).run is not BrianObject.run:
-            steps.append(Step(obj, None, obj.run))
+            steps.append(Step(proxy, None, partial(_run_object, proxy)))
             continue
         for codeobject in obj.code_objects:
             native = isinstance(codeobject, NativeCodeObject)
-            steps.append(Step(obj, codeobject if native else None, None if native else codeobject))
+            steps.append(Step(proxy, codeobject if native else None, None if native else codeobject))
     return steps
+
+
+def _run_object(obj: BrianObject) -> None:
+    obj.run()
 
 
 class Session:
@@ -63,7 +71,6 @@ class Session:
         self.struct = self._struct(iter(numbers))
         self._pointer = ctypes.addressof(self.struct)
         self._run = self.library.run
-        self._times = [clock.variables["t"].get_value() for clock in clocks]
         self._dynamic = {
             variable
             for codeobject in self.codeobjects
@@ -74,17 +81,22 @@ class Session:
     def _struct(self, numbers: Iterator[int]) -> layout.Network:
         clock_numbers = {clock: number for number, clock in enumerate(self.clocks)}
         clocks = (layout.Clock * max(1, len(self.clocks)))()
+        self._times = []
+        own: dict[int, arrays.FixedArray] = {}  # a clock's arrays -> this network's own
         for struct, clock in zip(clocks, self.clocks):
-            views = [clock.variables[name].get_value() for name in ("timestep", "t", "dt")]
-            struct.timestep, struct.t, struct.dt = (view.ctypes.data for view in views)
-            self._keep += views
+            timestep, t, dt = (self.device.shared_array(clock.variables[name]) for name in ("timestep", "t", "dt"))
+            own[id(timestep)], own[id(t)] = (arrays.FixedArray(array.array.copy()) for array in (timestep, t))
+            struct.timestep, struct.t = own[id(timestep)].slot.data, own[id(t)].slot.data
+            struct.shown_timestep, struct.shown_t, struct.dt = timestep.slot.data, t.slot.data, dt.slot.data
+            self._times.append(own[id(t)].array)
+            self._keep += [timestep, t, dt, own[id(timestep)]]
         tasks = (layout.Task * max(1, len(self.steps)))()
         for task, step in zip(tasks, self.steps):
             task.clock = clock_numbers.get(step.obj.clock, 0)
             task.function = -1
             if step.codeobject is not None:
                 task.function = next(numbers)
-                self._bind(task, step.codeobject)
+                self._bind(task, step.codeobject, own)
         self._keep += [clocks, tasks, self.device.random]
         return layout.Network(
             clock_count=len(self.clocks),
@@ -96,16 +108,15 @@ class Session:
             grow=arrays.grow,
         )
 
-    def _bind(self, task: layout.Task, codeobject: NativeCodeObject) -> None:
-        slots = (ctypes.c_void_p * max(1, len(codeobject.arrays)))(
-            *(ctypes.addressof(array.slot) for array in codeobject.arrays)
-        )
+    def _bind(self, task: layout.Task, codeobject: NativeCodeObject, own: dict[int, arrays.FixedArray]) -> None:
+        used = [own.get(id(array), array) for array in codeobject.arrays]
+        slots = (ctypes.c_void_p * max(1, len(used)))(*(ctypes.addressof(array.slot) for array in used))
         reals = (ctypes.c_double * max(1, len(codeobject.reals)))(*codeobject.reals)
         integers = (ctypes.c_int64 * max(1, len(codeobject.integers)))(*codeobject.integers)
         task.slots, task.reals, task.integers = map(ctypes.addressof, (slots, reals, integers))
         if codeobject.queue is not None:
             task.queue = ctypes.addressof(codeobject.queue.struct)
-        self._keep += [slots, reals, integers, list(codeobject.arrays), codeobject.queue]
+        self._keep += [slots, reals, integers, used, codeobject.queue]
 
     def advance(self, seconds: float = PATIENCE) -> int:
         """Go on until generated code has something to say; Python's tasks are done on the way."""
@@ -115,6 +126,9 @@ class Session:
                 return status
 
     def _handle(self, status: int) -> int:
+        if arrays.pending:
+            self.struct.next = 0
+            raise arrays.pending.pop()
         if status == layout.PYTHON:
             self._do_python_task()
         elif status == layout.FAILED:
@@ -138,6 +152,12 @@ class Session:
             if status == layout.STOPPED or (status == layout.PAUSED and not self.struct.remaining):
                 return
             status = self._run(self._pointer, PATIENCE)
+
+    def refresh_clocks(self) -> None:
+        """Take over what Brian2's clocks say (after a restore)."""
+        for struct, clock, time in zip(self.struct.clocks[: len(self.clocks)], self.clocks, self._times):
+            time[0] = clock.variables["t"].item()
+            ctypes.cast(struct.timestep, ctypes.POINTER(ctypes.c_int64))[0] = int(clock.variables["timestep"].item())
 
     def time(self) -> float:
         """The time of the next tick, in seconds."""
@@ -202,7 +222,8 @@ def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any]) ->
     device.check_supported(net)
     net.before_run(namespace)
     clocks = sorted(net._clocks, key=lambda clock: clock.name)
-    session = Session(device, net, steps_of(net), clocks)
+    steps = steps_of(net)
+    session = Session(device, net, steps, clocks)
     for struct, clock in zip(session.struct.clocks[: len(clocks)], clocks):
         struct.end = int(clock._i_end)
     return session

@@ -18,10 +18,13 @@ struct Slot {
     int64_t size, capacity, width;
 };
 
+// A network has its own time even where it shares Brian2's clock with others; `shown` is what Brian2's clock says.
 struct Clock {
     int64_t* timestep;
     double* t;
     double* dt;
+    int64_t* shown_timestep;
+    double* shown_t;
     int64_t end;  // the timestep at which a run ends
     int64_t due;  // whether the clock takes part in the present tick
 };
@@ -98,7 +101,7 @@ struct Network {
     int64_t endless;    // do not look at the clocks' ends
     int64_t profile;
     Random* random;
-    int64_t (*grow)(Slot*, int64_t);  // make room in a slot; not 0 if that failed
+    void (*grow)(Slot*, int64_t);  // make room in a slot, if possible
     char message[256];
 };
 
@@ -115,7 +118,10 @@ static thread_local Random* random_now = nullptr;
 template <class T> inline T* append(Network& network, Slot& slot, int64_t count)
 {
     const int64_t size = slot.size + count;
-    if (size > slot.capacity && network.grow(&slot, size) != 0) throw Failure{"no memory for recorded values"};
+    if (size > slot.capacity) {
+        network.grow(&slot, size);
+        if (size > slot.capacity) throw Failure{"no memory for recorded values"};
+    }
     T* place = static_cast<T*>(slot.data) + slot.size * slot.width;
     slot.size = size;
     return place;

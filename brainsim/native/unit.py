@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
+from brian2.core.preferences import prefs
 
 from brainsim.native.build import Extras
 from brainsim.native.codeobject import NativeCodeObject
@@ -59,11 +60,13 @@ def _include(header: str) -> str:
 
 
 def extras(codeobjects: Iterable[NativeCodeObject]) -> Extras:
-    """What the user functions in them want the compiler to be told."""
-    wanted: dict[str, dict[str, None]] = {}
-    for codeobject in codeobjects:
-        for name, values in codeobject.compiler_kwds.items():
-            for value in values:
-                text = "=".join(map(str, value)) if isinstance(value, tuple) else str(value)
-                wanted.setdefault("defines" if name == "define_macros" else name, {})[text] = None
-    return Extras(**{name: tuple(values) for name, values in wanted.items() if name != "headers"})
+    """What Brian2's preferences, and the user functions in the code, want the compiler to be told."""
+    names = ["define_macros", "include_dirs", "library_dirs", "runtime_library_dirs", "libraries", "sources"]
+    wanted: dict[str, dict[str, None]] = {name: {} for name in names}
+    asked = [{name: prefs[f"codegen.cpp.{name}"] for name in names[:-1]}]
+    asked += [codeobject.compiler_kwds for codeobject in codeobjects]
+    for keywords in asked:
+        for name in names:
+            for value in keywords.get(name, []):
+                wanted[name]["=".join(map(str, value)) if isinstance(value, tuple) else str(value)] = None
+    return Extras(*(tuple(wanted[name]) for name in names))

@@ -1,6 +1,6 @@
 import brian2
 import pytest
-from brian2.devices import device as devices
+from brian2.devices.device import previous_devices, reset_device, set_device
 
 import brainsim.native
 
@@ -20,11 +20,11 @@ def native():
     """The native device, set, and Brian2's own one after the test."""
     target = brian2.prefs.codegen.target
     brian2.prefs.codegen.target = "numpy"
-    devices.set_device("native")
+    set_device("native")
     brian2.defaultclock.dt = 0.1 * brian2.ms
     yield brainsim.native.native_device
-    devices.reset_device("runtime")
-    devices.previous_devices.clear()
+    reset_device("runtime")
+    previous_devices.clear()
     brian2.prefs.codegen.target = target
 
 
@@ -35,12 +35,12 @@ def on_numpy():
     def call(function, *args, **kwds):
         target = brian2.prefs.codegen.target
         brian2.prefs.codegen.target = "numpy"
-        devices.set_device("runtime")
+        set_device("runtime")
         brian2.defaultclock.dt = 0.1 * brian2.ms
         try:
             return function(*args, **kwds)
         finally:
-            devices.reset_device()
+            reset_device()
             brian2.prefs.codegen.target = target
 
     return call
