@@ -39,8 +39,6 @@ def main(arguments: list[str] | None = None) -> int:
     from brian2.tests import PreferencePlugin
     from brian2.utils.logger import LOG_LEVELS, BrianLogger
 
-    import brainsim.native  # noqa: F401 (registers the device)
-
     brian2.prefs.reset_to_defaults()
     brian2.prefs["codegen.target"] = "numpy"
     BrianLogger.console_handler.setLevel(LOG_LEVELS["WARNING"])
@@ -49,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     plugin.device_options = {"directory": None, "with_output": False} if options.device != "native" else {}
     folder = Path(brian2.__file__).parent
     common = ["-c", str(folder / "tests" / "pytest.ini"), "--confcutdir", str(folder), "--quiet", "-p", "no:cacheprovider"]
+    common += ["-p", "brainsim.native"]  # registers the device, in every process
     if options.fast:
         chosen = [f"{folder}/{name}" for name in listed("brian2_fast.txt")]
         status = pytest.main([*chosen, *common, *options.pytest], plugins=[plugin])
