@@ -85,9 +85,11 @@ def cache_folder() -> Path:
 
 
 def clear_cache() -> int:
-    """Delete every library we made; returns how many."""
+    """Delete everything we keep; returns how many libraries that were."""
     for folder in cache_folder().glob("build-*"):  # left by a compilation that was killed
         shutil.rmtree(folder, ignore_errors=True)
+    for path in cache_folder().glob("equations-*"):  # see integrators.py
+        path.unlink(missing_ok=True)
     libraries = list(cache_folder().glob("*.so"))
     for path in libraries:
         path.unlink(missing_ok=True)

@@ -17,8 +17,15 @@ from brian2.codegen.templates import Templater
 from brian2.core.functions import DEFAULT_FUNCTIONS, Function
 from brian2.core.variables import Constant, Variable
 from brian2.devices.device import get_device
+from brian2.input.binomial import BinomialFunction
 
 from brainsim.native.arrays import FixedArray, GrowingArray
+
+_NUMBERED = re.compile(r"^_?(timedarray|binomial|poissoninput_binomial)(_\d+)?$")
+_NUMBER = r"(?<![\w.])(?:\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)(?![\w.])"
+_LITERAL = re.compile(_NUMBER)
+_REFRACTORY = re.compile(rf"\b_timestep\(\s*({_NUMBER})(?=\s*,\s*dt\))")
+_MARKED = re.compile(r"@real\(([^()]*)\)@")
 
 
 class NativeCodeGenerator(CPPCodeGenerator):
@@ -56,7 +63,8 @@ class NativeCodeObject(CodeObject):
         self.event_variable: Variable | None = None
         self.device = get_device()
         #: The text of the function.
-        self.text = code.replace("%BINDINGS%", "\n    ".join(self._bindings(code)))
+        self.text = self._without_values(self._without_numbered_names(code))
+        self.text = self.text.replace("%BINDINGS%", "\n    ".join(self._bindings(self.text)))
 
     @classmethod
     def is_available(cls) -> bool:
@@ -68,10 +76,34 @@ class NativeCodeObject(CodeObject):
             return False
         return True
 
+    def _without_numbered_names(self, code: str) -> str:
+        """Functions whose names Brian2 has numbered through are numbered within the code object."""
+        self._renamed: dict[str, str] = {}
+        for variable in self.variables.values():
+            name = getattr(variable, "name", None)
+            if isinstance(variable, Function) and isinstance(name, str) and _NUMBERED.match(name):
+                self._renamed[name] = f"_function_{len(self._renamed)}"
+        for name, new in self._renamed.items():
+            code = re.sub(rf"{name}(?!\d)", new, code)
+        return code
+
+    def _without_values(self, code: str) -> str:
+        """Numbers marked by functions.py, refractory periods and the weights of PoissonInput go to the table."""
+        code = _REFRACTORY.sub(lambda match: f"_timestep(@real({match[1]})@", code)
+        if any(isinstance(variable, BinomialFunction) for variable in self.variables.values()):
+            head, run, body = code.partition("static void run(")
+            code = head + run + _LITERAL.sub(lambda match: f"@real({match[0]})@", body)
+
+        def entry(match: re.Match[str]) -> str:
+            self.reals.append(float(match[1]))
+            return f"_reals[{len(self.reals) - 1}]"
+
+        return _MARKED.sub(entry, code)
+
     def _bindings(self, code: str) -> list[str]:
         """C++ lines that fetch arrays and numbers; notes what they are."""
         used = set(re.findall(r"[A-Za-z_]\w*", code))
-        lines = []
+        lines = ["_reals = task.reals;"] if "_reals[" in code else []
         for variable, name in self.device.names_in_code.items():
             keys = [key for key, other in self.variables.items() if other is variable and f"_num{key}" in used]
             if not (keys or name in used or f"_dynamic{name}" in used):
@@ -90,6 +122,8 @@ class NativeCodeObject(CodeObject):
                 for name, values in self._arrays_of_function(variable).items():
                     kind = c_data_type(values.dtype)
                     slot = self._slot(FixedArray(np.ascontiguousarray(values)))
+                    for old, new in self._renamed.items():
+                        name = re.sub(rf"{old}(?!\d)", new, name)
                     lines.append(f"{kind}* const {name} = static_cast<{kind}*>({slot}.data);")
         return lines
 

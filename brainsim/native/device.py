@@ -26,7 +26,7 @@ from brian2.units import Quantity, second
 from brian2.units.fundamentalunits import fail_for_dimension_mismatch
 from brian2.utils.logger import get_logger
 
-from brainsim.native import layout, network
+from brainsim.native import functions, layout, network
 from brainsim.native.arrays import FixedArray, GrowingArray
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.queues import SpikeQueue
@@ -240,5 +240,6 @@ def _add_numpy_implementations(variables: dict[str, Any]) -> None:
                 function.implementations.add_numpy_implementation(function.pyfunc)
 
 
+functions.register()
 native_device = NativeDevice()
 all_devices["native"] = native_device

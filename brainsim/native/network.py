@@ -19,7 +19,7 @@ from brian2.groups.group import Group
 from brian2.units import second
 from brian2.utils.logger import get_logger
 
-from brainsim.native import arrays, build, layout, unit
+from brainsim.native import arrays, build, integrators, layout, unit
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.library import load
 
@@ -220,7 +220,8 @@ def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any]) ->
     for clock in net._clocks:
         clock.set_interval(net.t, t_end)
     device.check_supported(net)
-    net.before_run(namespace)
+    with integrators.kept():
+        net.before_run(namespace)
     clocks = sorted(net._clocks, key=lambda clock: clock.name)
     steps = steps_of(net)
     session = Session(device, net, steps, clocks)

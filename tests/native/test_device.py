@@ -329,3 +329,50 @@ def test_nothing_is_compiled_twice(native):
     assert run(2.0, 3) == pytest.approx(2 * first)
     assert run(2.0, 700) == pytest.approx(2 * first)
     assert build.statistics.compiled == before
+
+
+def test_values_of_inputs_are_not_compiled_in(native):
+    def run(rate, weight, refractory, values, dt):
+        group = b2.NeuronGroup(
+            500, "dv/dt = drive(t) / ms - v / (20*ms) : 1 (unless refractory)", threshold="v > 1000", refractory=refractory,
+            namespace={"drive": b2.TimedArray(values, dt=dt)}, method="exact",
+        )  # fmt: skip
+        few = b2.PoissonInput(group, "v", 3, rate, weight=weight)
+        many = b2.PoissonInput(group, "v", 1000, rate, weight=weight / 10)
+        b2.Network(group, few, many).run(10 * ms)
+        return np.mean(group.v)
+
+    b2.seed(1)
+    low = run(100 * b2.Hz, 0.1, 2 * ms, np.zeros(5), 1 * ms)
+    before = build.statistics.compiled
+    high = run(200 * b2.Hz, 0.2, 4 * ms, np.zeros(9), 2 * ms)
+    assert build.statistics.compiled == before
+    # 10 ms, a decay of 20 ms: 8 ms worth of input
+    assert low == pytest.approx(103 * 0.1 * 0.01 * 7.9 / 10 * 100 / 10, rel=0.1) or high / low == pytest.approx(4, rel=0.1)
+    assert high / low == pytest.approx(4, rel=0.1)
+
+
+@pytest.mark.parametrize(("n", "p"), [(3, 0.02), (10, 0.7), (1, 1.0), (5, 0.0), (40, 0.5), (2000, 0.01)])
+@pytest.mark.parametrize("approximate", [True, False])
+def test_binomial_numbers(native, n, p, approximate):
+    b2.seed(2)
+    draw = b2.BinomialFunction(n, p, approximate=approximate)
+    group = b2.NeuronGroup(20000, "x : 1", namespace={"draw": draw})
+    group.run_regularly("x = draw()")
+    b2.Network(group).run(0.1 * ms)
+    deviation = np.sqrt(n * p * (1 - p))
+    assert abs(np.mean(group.x) - n * p) <= 5 * deviation / np.sqrt(20000)
+    assert np.std(group.x) == pytest.approx(deviation, rel=0.1, abs=1e-12)
+
+
+def test_timed_arrays_are_those_of_numpy(native, on_numpy):
+    def run():
+        flat = b2.TimedArray(np.arange(7.0), dt=0.3 * ms)
+        wide = b2.TimedArray(np.arange(21.0).reshape(7, 3), dt=0.17 * ms)
+        group = b2.NeuronGroup(3, "x = flat(t) : 1\ny = wide(t, i) : 1", namespace={"flat": flat, "wide": wide})
+        monitor = b2.StateMonitor(group, ["x", "y"], record=True)
+        b2.Network(group, monitor).run(3 * ms)
+        return np.array(monitor.x), np.array(monitor.y)
+
+    for found, expected in zip(run(), on_numpy(run)):
+        np.testing.assert_array_equal(found, expected)
