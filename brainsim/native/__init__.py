@@ -1,0 +1,12 @@
+"""A Brian2 device that compiles networks into this process.
+
+>>> import brainsim.native  # doctest: +SKIP
+>>> set_device("native")  # doctest: +SKIP
+
+The rest of the script is plain Brian2. See docs/native.md for what this device adds.
+"""
+
+from brainsim.native.build import BuildError, cache_folder, clear_cache
+from brainsim.native.device import NativeDevice, native_device
+
+__all__ = ["BuildError", "NativeDevice", "cache_folder", "clear_cache", "native_device"]
