@@ -242,7 +242,8 @@ def unit_name(dims: Dims) -> str:
         if not any(rest[1:]) and rest[0]:
             return f"{head}{'*' if rest[0] > 0 else '/'}meter{'' if abs(rest[0]) == 1 else f'**{abs(rest[0])}'}"
     bases = ("meter", "kilogram", "second", "amp", "kelvin", "mole", "candle")
-    factors = [b if e == 1 else f"{b}**{e if e > 0 else f'({e})'}" for b, e in zip(bases, dims, strict=True) if e]
+    # A declaration of Brian2 knows no brackets: meter**-3*mole.
+    factors = [b if e == 1 else f"{b}**{e}" for b, e in zip(bases, dims, strict=True) if e]
     return "*".join(factors)
 
 

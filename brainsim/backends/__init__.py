@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from brainsim.backends import cost, program
+from brainsim.backends import cost, program, room
 from brainsim.backends.outcome import Outcome, Progress, silent
 from brainsim.compose import draws
 from brainsim.compose.plan import Plan
 from brainsim.errors import Problem, SetupError, suggest
 
-__all__ = ["BACKENDS", "Outcome", "available", "choose", "run"]
+__all__ = ["BACKENDS", "Outcome", "available", "choose", "room", "run"]
 
 #: Longer than this on numpy (seconds), and compiling is worth its time.
 NUMPY_LIMIT = 40.0

@@ -6,12 +6,16 @@ below half a minute compiling does not pay, above two minutes it always does.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from brainsim.compose.plan import Connection, Group, Plan
 
 OBJECT = 7e-6  # seconds for one code object in one step, whatever its size
 ELEMENT = 6e-9  # for one statement on one cell or synapse
 EVENT = 25e-9  # for one statement on one synapse that an event reaches
 RATE = 10.0  # assumed events of a cell per second
+SYNAPSE = 32.0  # bytes of memory for a synapse
+SAMPLE = 24.0  # for a recorded value
 
 
 def numpy_seconds(plan: Plan) -> float:
@@ -48,6 +52,39 @@ def synapses(connection: Connection) -> float:
     if rule == "matrix":
         return len(options["source"])
     return source * target  # an upper bound for distance
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one part of a plan holds: numbers for a message, and bytes."""
+
+    words: str
+    memory: float
+    disk: float = 0.0
+
+
+def needs(plan: Plan) -> list[Need]:
+    """Memory and disk a run takes at the very least, the largest first; by sizes and steps alone.
+
+    The constants are less than what was measured (41 and 30 bytes), so that what is refused could not have run.
+    """
+    found = [Need(f"{g.path}: {g.size:,} cells", 8.0 * g.size * len(g.equations)) for g in plan.groups]
+    sizes: dict[str, float] = {group.name: group.size for group in plan.groups}
+    for connection in plan.connections:
+        count = sizes[connection.name] = synapses(connection)
+        if connection.wiring.rule == "distance":
+            continue  # nobody knows before it is drawn
+        found.append(Need(f"{connection.path}: about {count:,.0f} synapses", SYNAPSE * count))
+    for watch in plan.watches:
+        if watch.kind != "state":
+            continue
+        stop = sizes[watch.target] if watch.stop is None else watch.stop
+        members = min(stop - watch.start, watch.sample or float("inf"))
+        samples = 1 + steps(plan) * plan.dt / (watch.every or plan.dt)
+        count = members * samples * len(watch.variables)
+        words = f"{watch.path}: {count:,.0f} values of {', '.join(watch.labels or watch.variables)} are recorded"
+        found.append(Need(words, SAMPLE * count, 8.0 * count))
+    return sorted(found, key=lambda need: -need.memory)
 
 
 def _statements(code: str) -> int:

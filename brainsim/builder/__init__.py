@@ -213,9 +213,7 @@ def _connection(b2: Any, connection: Connection, plan: Plan, built: Built, clock
     _initial(made, connection, len(i), known, built)
     for pathway in connection.pathways:
         if pathway.delays is not None:
-            getattr(made, pathway.name).delay = quantity(
-                draws.values(connection.name, pathway.delays, len(i), known, plan.seed)
-            )
+            getattr(made, pathway.name).delay = quantity(draws.delays(connection, pathway.delays, len(i), known, plan))
     return made
 
 

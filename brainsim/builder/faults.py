@@ -27,6 +27,8 @@ class blame:
 def explain(error: Exception, plan: Plan) -> Exception:
     """A ``FitError`` or ``RunError`` for what Brian2 raised while it prepared or ran a network."""
     for link in _chain(error):
+        if isinstance(link, BrainsimError):  # the recorder's: a full disk is no fault of the network
+            return link
         name = getattr(link, "_brian_objname", None)
         owner = name and _owner(plan, name)
         if owner is not None:

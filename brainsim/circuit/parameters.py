@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from brainsim.circuit.values import Scope, evaluate, expression
 from brainsim.errors import Mark, Problems
-from brainsim.expressions import BUILT_IN, CONSTANTS, FUNCTIONS, Expression
+from brainsim.expressions import BUILT_IN, CONSTANTS, FUNCTIONS, Expression, refused_name
 from brainsim.overrides import Given
+from brainsim.source import Tree
 from brainsim.units import UNITS, Dims, Quantity
 
 
@@ -86,3 +87,13 @@ def name_problem(name: str, mark: Mark | None, problems: Problems) -> None:
         meaning = "a word of Brian2"
     if meaning:
         problems.add("name", f"{name} is {meaning}, so no parameter can be called that", mark, f"Try {name}_0.")
+
+
+def part_names(tree: Tree, problems: Problems) -> None:
+    """Report parameters and inputs of a neuron, synapse or rule whose names no variable of Brian2 may have."""
+    for key in ("parameters", "inputs"):
+        for name in tree.get((key,), {}) or {}:
+            reason = refused_name(name)
+            if reason:
+                problems.add("name", f"no parameter can be called {name}: {reason}", tree.key_mark((key, name)),
+                             f"Try {name.strip('_')}_0.")  # fmt: skip

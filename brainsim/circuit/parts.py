@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from brainsim.circuit.model import Part
-from brainsim.circuit.parameters import name_problem, parameters
+from brainsim.circuit.parameters import name_problem, parameters, part_names
 from brainsim.circuit.values import Scope, evaluate, literal
 from brainsim.errors import BrainsimError, Problems, suggest
 from brainsim.library import Library
@@ -121,7 +121,9 @@ def settle(site: Site, use: Use, scope: Scope, path: str) -> Part | None:
     """Evaluate the parameters: a file's own are literals, those filled in or set may name the region's."""
     literals = Scope(f"{use.kind} {use.name}", literal=_OWN)
     problems, values, new = site.problems, dict[str, Quantity](), dict[tuple[str | int, ...], Given]()
-    complete = True
+    before = len(problems.found)
+    part_names(use.tree, problems)
+    complete = len(problems.found) == before
     for name, (chosen, _) in _givens(site, use, path).items():
         own = given(use.tree, "parameters", name)
         default = evaluate(own, literals, name, problems) if own is not None else None

@@ -165,6 +165,12 @@ class Projections:
         found = evaluate(chosen, scope, what, self.problems, wiring.TIME, positive=False)
         if found is None or not wiring.on_grid(found, self.dt, what, chosen.mark, self.problems):
             return None
+        if self.dt is not None and found.value > wiring.MAX_DELAY * self.dt:
+            longest = f"{wiring.MAX_DELAY:,} steps of {self.dt * 1e3:.9g} ms"
+            self.problems.add(
+                "limit", f"{what} = {found} is longer than {longest}", chosen.mark, "Make it shorter, or dt longer."
+            )
+            return None
         return found
 
     def _check_port(self, chosen: Given | None, target: str) -> None:

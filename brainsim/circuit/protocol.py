@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from brainsim.circuit.parts import Site
@@ -16,6 +17,11 @@ from brainsim.spec.experiment import Data, Phase, Readout, Run
 from brainsim.units import Dims, Quantity
 
 Steps = tuple[str | int, ...]
+
+#: Longest run in time steps: a day of compiled code for the smallest network.
+MAX_STEPS = 1e12
+#: Most trials of a phase: their order is held in memory.
+MAX_TRIALS = 100_000_000
 
 
 class Protocol:
@@ -54,9 +60,24 @@ class Protocol:
         for key in ("seed", "backend"):
             self.settle("run", key, default=Run.model_fields[key].default)
         dt = self.quantity("run", "dt", dims=TIME, positive=True, default=Run.model_fields["dt"].default)
-        self.quantity("run", "duration", dims=TIME, positive=True)
+        duration = self.quantity("run", "duration", dims=TIME, positive=True)
         self.dt = None if dt is None else float(dt.value)
+        if duration is not None and self.dt is not None:
+            self._steps(float(duration.value) / self.dt, f"duration = {duration}", ("run", "duration"))
         return self.dt
+
+    def _steps(self, steps: float, what: str, at: Steps) -> None:
+        """A run has at least one step, and not more than anybody can wait for."""
+        assert self.dt is not None
+        dt = f"{self.dt * 1e3:.9g} ms"
+        if steps < 1 - 1e-6:
+            message, hint = f"{what} is less than the time step dt = {dt}", f"Run at least {dt}, or make dt smaller."
+        elif steps > MAX_STEPS:
+            message = f"{what} is {steps:.3g} steps of dt = {dt}, more than {MAX_STEPS:.0e}"
+            hint = "Check the units; make it shorter, or dt longer."
+        else:
+            return
+        self.problems.add("limit" if steps > 1 else "value", message, self.values[at].mark, hint)
 
     # -- against the circuit ----------------------------------------------------------------------
 
@@ -68,7 +89,7 @@ class Protocol:
             duration = self.quantity("trial", "duration", dims=TIME, positive=True)
             if duration is not None:
                 mark = self.values["trial", "duration"].mark
-                on_grid(duration, self.dt, "trial.duration", mark, self.problems)
+                on_grid(duration, self.dt, "trial.duration", mark, self.problems, zero=False)
             for field in self.tree.get(("trial", "inputs"), {}):
                 self._input(field)
         if self._has("data"):
@@ -141,6 +162,7 @@ class Protocol:
                     split.mark,
                     f"Write for example data.{split.value}: 1000.",
                 )
+            self._passes(name, count)
         for k, text in enumerate(self.tree.get((*at, "fresh"), [])):
             known = self.regions.known
             if text == "cells" or any(path.startswith(f"{text}.") for path in known):
@@ -148,6 +170,15 @@ class Protocol:
             self._cells(str(text), (*at, "fresh", k), also=("cells",))
         for path in self.tree.get((*at, "set"), {}):
             self._changed(path, (*at, "set", path))
+
+    def _passes(self, name: str, count: Given | None) -> None:
+        """How many trials a phase has."""
+        passes = self.values.get(("phases", name, "passes"))
+        numbers = [given.value for given in (passes, count) if given is not None and isinstance(given.value, int)]
+        if len(numbers) == 2 and math.prod(numbers) > MAX_TRIALS:
+            message = f"phase {name} has {math.prod(numbers):.3g} trials, more than {MAX_TRIALS:.3g}"
+            assert passes is not None
+            self.problems.add("limit", message, passes.mark or self._key("phases", name), "Show fewer.")
 
     def _changed(self, path: str, at: Steps) -> None:
         """A parameter of a part that a phase changes."""
@@ -281,7 +312,7 @@ class Protocol:
         every = self.quantity(*at, "every", dims=TIME, positive=True)
         self.settle(*at, "sample")
         if every is not None:
-            on_grid(every, self.dt, "every", self.values[(*at, "every")].mark, self.problems)
+            on_grid(every, self.dt, "every", self.values[(*at, "every")].mark, self.problems, zero=False)
         path, names = split_slice(text)[0], None
         if path in self.regions.lost():
             self.lesioned.append(at)

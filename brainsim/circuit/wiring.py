@@ -19,7 +19,9 @@ from brainsim.units import NONE, Dims, Quantity, describe, parse_unit, unit_name
 
 TIME: Dims = parse_unit("second")[1]
 LENGTH: Dims = parse_unit("meter")[1]
-_SLICE = re.compile(r"^(?P<path>[\w.]+)(?:\[\s*(?P<start>\d*)\s*:\s*(?P<stop>\d*)\s*\])?$")
+#: Longest delay in time steps: spikes on their way wait in a ring with a place for each step.
+MAX_DELAY = 1_000_000
+_SLICE = re.compile(r"^(?P<path>[\w.]+)(?:\[\s*(?P<start>\d*)\s*:\s*(?P<stop>\d*)\s*\])?$", re.ASCII)
 
 #: Gives the value that counts at a key of an entry (overrides applied), or None.
 Settle = Callable[..., Given | None]
@@ -260,8 +262,13 @@ def layout(
     return None if value is None else ({kind: value}, {kind: literal(value)})
 
 
-def on_grid(found: Quantity, dt: float | None, what: str, mark: Mark | None, problems: Problems) -> bool:
-    """Whether a time is a whole number of steps of ``dt`` seconds, 0 among them; a problem with the nearest if not."""
+def on_grid(
+    found: Quantity, dt: float | None, what: str, mark: Mark | None, problems: Problems, zero: bool = True
+) -> bool:
+    """Whether a time is a whole number of steps of ``dt`` seconds, 0 among them; a problem with the nearest if not.
+
+    ``zero`` says whether 0 may be advised.
+    """
     if dt is None:
         return True
     steps = float(found.value) / dt
@@ -271,5 +278,6 @@ def on_grid(found: Quantity, dt: float | None, what: str, mark: Mark | None, pro
     below, above = (f"{k * dt * 1e3:.9g} ms" for k in (low, low + 1))
     small = "less than" if steps < 1 else "no multiple of"
     message = f"{what} = {found} is {small} the time step dt = {dt * 1e3:.9g} ms"
-    problems.add("value", message, mark, f"The nearest are {below} and {above}.")
+    nearest_two = f"The nearest are {below} and {above}." if low or zero else f"The least is {above}."
+    problems.add("value", message, mark, nearest_two)
     return False

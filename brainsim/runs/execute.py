@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from brainsim import datasets, provenance
@@ -16,7 +17,7 @@ from brainsim.datasets import Samples
 from brainsim.errors import BrainsimError, Problem, RunError
 from brainsim.record import Recorder
 from brainsim.runs import decide, phases, weights
-from brainsim.runs.folder import RunFolder, model_yaml, plain
+from brainsim.runs.folder import RUNS, RunFolder, model_yaml, plain
 from brainsim.runs.phases import Schedule
 from brainsim.runs.prepare import Prepared, prepare
 from brainsim.runs.results import Results
@@ -103,11 +104,12 @@ def run(
         prepared = prepare(experiment, set, seed, backend, library)
     plan = prepared.plan
     with watch.stage("load"):
+        from brainsim import backends  # only now: Brian2 takes seconds to import
+
+        backends.room.check(plan, Path(RUNS if out is None else out))
         samples = datasets.load(plan.data.name, plan.data.splits) if plan.data else None
         trials = phases.schedule(plan, samples)
         saved = weights.saved_values(plan, prepared.root)
-        from brainsim import backends  # only now: Brian2 takes seconds to import
-
         name, reason = ("", "asked for") if plan.backend != "auto" else backends.choose(plan, samples)
     job = _Job(prepared, samples, trials, saved, name or plan.backend, reason, watch, RunFolder(plan.name, out))
     return job.run(backends, progress or (lambda *_: None))

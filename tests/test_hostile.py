@@ -1,0 +1,75 @@
+"""What an enemy, an accident or a bare machine does: nothing is run from a folder, nothing fills the machine."""
+
+from __future__ import annotations
+
+import pytest
+
+import brainsim
+from brainsim.backends import cost, room
+from brainsim.errors import FitError, SetupError
+
+RUN = """\
+experiment: small
+region:
+  region: pair
+  populations:
+    one: {neuron: {name: lif, parameters: {I_bias: 500 pA}}, size: 40}
+    two: {neuron: lif, size: 40}
+  projections:
+    forth: {from: one, to: two, synapse: ampa, connect: all, delay: 1 ms}
+run: {duration: 20 ms, backend: numpy}
+record: {spikes: [one]}
+"""
+
+
+def test_what_does_not_fit_into_memory_is_refused_with_numbers(tmp_path):
+    values = {"one.size": 20_000, "two.size": 20_000, "run.duration": "1 s"}
+    with pytest.raises(SetupError) as caught:
+        many = {"one.size": 10**6, "two.size": 10**6}
+        brainsim.run(RUN, set=many, out=tmp_path / "many")
+    told = caught.value.problems[0]
+    assert "32 TB of memory" in told.message and "forth: about 1,000,000,000,000 synapses" in told.message
+    assert told.hint and caught.value.exit_code == 3
+    assert not (tmp_path / "many").exists()
+    recording = RUN.replace("spikes: [one]", "state: {forth: {variables: [w]}}").replace(
+        "connect: all", "connect: {p: 0.1}"
+    )
+    with pytest.raises(SetupError, match=r"forth: 400,040,000,000 values of w are recorded"):
+        brainsim.run(recording, set=values, out=tmp_path / "state")
+    kept = {**values, "record.state.forth.sample": 10}
+    assert sum(need.disk for need in cost.needs(brainsim.plan(recording, set=kept))) < 1e6
+
+
+def test_a_full_disk_is_foreseen(tmp_path, monkeypatch):
+    recording = RUN.replace("spikes: [one]", "state: {one: {variables: [v]}}")
+    monkeypatch.setattr(room, "free_disk", lambda folder: 1e4)
+    with pytest.raises(SetupError, match=r"64.3 kB of disk, free are 10 kB \(one: 8,040 values of v"):
+        brainsim.run(recording, out=tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("delay", "told"),
+    [("1*ms*randn()", "a delay of -"), ("1e9*second*rand()", "1,000,000 steps"), ("1*ms - i*ms", "-38 ms")],
+)
+def test_drawn_delays_are_held_against_their_range(delay, told, tmp_path):
+    with pytest.raises(FitError) as caught:
+        brainsim.run(RUN.replace("delay: 1 ms", f"delay: {delay}"), out=tmp_path / "out")
+    problem = caught.value.problems[0]
+    assert told in problem.message and problem.mark.line == 8 and problem.hint
+
+
+@pytest.mark.parametrize("name", ["int", "min", "print", "every_10_steps", "first_two", "network", "class", "N"])
+def test_populations_may_have_any_name_in_the_script(name, tmp_path):
+    text = RUN.replace("one", name).replace("connect: all", "connect: {p: 0.5}")
+    results = brainsim.run(text, out=tmp_path / "out")
+    script = (tmp_path / "out" / "script.py").read_text()
+    found: dict = {}
+    exec(compile(script, "script.py", "exec"), found)
+    assert len(found["monitor"].t) == len(results.spikes(name)[0]) > 0
+
+
+def test_units_of_negative_powers_are_ones_brian2_reads(tmp_path):
+    cell = "{neuron: bath, parameters: {c: 2 mM, k: 3 mole/second**2}, equations: 'dv/dt = c*meter**3/k/second**3 : 1'}"
+    text = f"experiment: bath\nregion: {{region: r, populations: {{one: {{neuron: {cell}, size: 1}}}}}}\n"
+    brainsim.run(text + "run: {duration: 1 ms, backend: numpy}", out=tmp_path / "out")
+    assert "second**-2*mole" in (tmp_path / "out" / "script.py").read_text()
