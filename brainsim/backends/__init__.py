@@ -10,16 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from brainsim.backends import cost, program, room
+from brainsim.backends import cost, native, program, room
 from brainsim.backends.outcome import Outcome, Progress, silent
 from brainsim.compose import draws
 from brainsim.compose.plan import Plan
 from brainsim.errors import Problem, SetupError, suggest
 
 __all__ = ["BACKENDS", "Outcome", "available", "choose", "room", "run"]
-
-#: Longer than this on numpy (seconds), and compiling is worth its time.
-NUMPY_LIMIT = 40.0
 
 
 def _numpy(plan, samples, order, recorder, progress, folder, saved, keep) -> Outcome:
@@ -40,11 +37,18 @@ def _cpp_standalone(plan, samples, order, recorder, progress, folder, saved, kee
     return standalone.run(plan, samples, order, recorder, progress, folder, saved, keep)
 
 
+def _native(plan, samples, order, recorder, progress, folder, saved, keep) -> Outcome:
+    from brainsim.backends import runtime
+
+    return runtime.run(plan, "native", samples, order, recorder, progress, saved, folder)
+
+
 #: Name -> what runs it. A further device is one more module here and one more line.
 BACKENDS: dict[str, Callable[..., Outcome]] = {
     "numpy": _numpy,
     "cython": _cython,
     "cpp_standalone": _cpp_standalone,
+    "native": _native,
 }
 
 
@@ -53,18 +57,22 @@ def available() -> dict[str, str]:
     compiler = "" if program.find_compiler() else "no C++ compiler was found (on Debian: apt install g++)"
     cython = "" if importlib.util.find_spec("Cython") else "Cython is not installed (pip install cython)"
     make = "" if shutil.which("make") else "make was not found (on Debian: apt install make)"
-    return {"numpy": "", "cython": cython or compiler, "cpp_standalone": compiler or make}
+    return {"numpy": "", "cython": cython or compiler, "cpp_standalone": compiler or make, "native": compiler}
 
 
 def choose(plan: Plan, samples: Any = None) -> tuple[str, str]:
     """What ``auto`` means for this plan, and why in one sentence. Sizes and steps decide, and nothing measured."""
     seconds = cost.numpy_seconds(plan)
-    if seconds <= NUMPY_LIMIT:
-        return "numpy", f"it takes about {cost.in_words(seconds)} on numpy, less than compiling is worth"
-    missing = available()["cpp_standalone"]
-    if missing:
-        return "numpy", f"it takes about {cost.in_words(seconds)} there, and compiled code is not possible: {missing}"
-    return "cpp_standalone", f"on numpy it would take about {cost.in_words(seconds)}"
+    there, here = f"on numpy it would take about {cost.in_words(seconds)}", cost.in_words(seconds)
+    refused = native.refuses(plan)
+    compiling = cost.standalone_compile_seconds(plan) if refused else cost.compile_seconds(plan)
+    if seconds <= compiling + seconds / cost.SPEEDUP:
+        return "numpy", f"it takes about {here} on numpy, less than compiling is worth"
+    missing = available()
+    name = "cpp_standalone" if refused else "native"
+    if missing[name]:
+        return "numpy", f"it takes about {here} there, and compiled code is not possible: {missing[name]}"
+    return name, f"{there}; {refused}" if refused else there
 
 
 def run(

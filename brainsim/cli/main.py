@@ -64,7 +64,9 @@ def run(
     experiment: Experiment,
     set_: Set = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
-    backend: Annotated[str | None, typer.Option(metavar="NAME", help="auto, numpy, cython or cpp_standalone.")] = None,
+    backend: Annotated[
+        str | None, typer.Option(metavar="NAME", help="auto, numpy, cython, cpp_standalone or native.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Run folder, instead of runs/NAME-DATE.")] = None,
     library: Libraries = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = False,
