@@ -347,8 +347,8 @@ def test_values_of_inputs_are_not_compiled_in(native):
     before = build.statistics.compiled
     high = run(200 * b2.Hz, 0.2, 4 * ms, np.zeros(9), 2 * ms)
     assert build.statistics.compiled == before
-    # 10 ms, a decay of 20 ms: 8 ms worth of input
-    assert low == pytest.approx(103 * 0.1 * 0.01 * 7.9 / 10 * 100 / 10, rel=0.1) or high / low == pytest.approx(4, rel=0.1)
+    # 30 and 1000 units a second for 10 ms, with a decay of 20 ms
+    assert low == pytest.approx(1030 * 0.02 * (1 - np.exp(-0.5)), rel=0.05)
     assert high / low == pytest.approx(4, rel=0.1)
 
 
