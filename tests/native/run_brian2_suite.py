@@ -47,7 +47,15 @@ def main(arguments: list[str] | None = None) -> int:
     plugin.device = options.device
     plugin.device_options = {"directory": None, "with_output": False} if options.device != "native" else {}
     folder = Path(brian2.__file__).parent
-    common = ["-c", str(folder / "tests" / "pytest.ini"), "--confcutdir", str(folder), "--quiet", "-p", "no:cacheprovider"]
+    common = [
+        "-c",
+        str(folder / "tests" / "pytest.ini"),
+        "--confcutdir",
+        str(folder),
+        "--quiet",
+        "-p",
+        "no:cacheprovider",
+    ]
     common += ["-p", "brainsim.native"]  # registers the device, in every process
     if options.fast:
         chosen = [f"{folder}/{name}" for name in listed("brian2_fast.txt")]
@@ -57,7 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
         kind = "not standalone_only and not codegen_independent" if options.all else "standalone_compatible"
         marks = f"{kind} and not gsl and not long"
         rootdir = ["--rootdir", str(folder)]
-        status = pytest.main([str(folder), *common, *rootdir, *left_out, "-m", marks, *options.pytest], plugins=[plugin])
+        status = pytest.main(
+            [str(folder), *common, *rootdir, *left_out, "-m", marks, *options.pytest], plugins=[plugin]
+        )
     return int(status)
 
 

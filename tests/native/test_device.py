@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from brian2 import ms
 
-from brainsim.native import build
+from brainsim.native import build, simulate
 
 
 def counter(**kwds):
@@ -117,12 +117,13 @@ def test_networks_in_threads(native):
     for number in range(2):
         group = b2.NeuronGroup(50, "dv/dt = -v / (10*ms) + 0.1 * xi * ms**-0.5 : 1", method="euler")
         net = b2.Network(group)
-        sessions.append((native.prepare(net), net, group))
+        sessions.append((native.prepare(net, seed=number), net, group))
     threads = [threading.Thread(target=session.step, args=(2000,)) for session, _, _ in sessions]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert not np.array_equal(sessions[0][2].v, sessions[1][2].v)
     for _, net, group in sessions:
         assert steps(net) == 2000
         assert np.isfinite(group.v).all() and np.std(group.v) > 0
@@ -206,7 +207,7 @@ def test_connections_out_of_range(native):
     synapses = b2.Synapses(group, group, on_pre="v += 1")
     with pytest.raises(IndexError):
         synapses.connect(i=[0, 3], j=[0, 1])
-    with pytest.raises((IndexError, b2.core.base.BrianObjectException), match="range|synapses"):
+    with pytest.raises((IndexError, b2.core.base.BrianObjectException), match=r"range|synapses"):
         synapses.connect(j="i + 1")
     synapses.connect(j="i + 1", skip_if_invalid=True)
     assert len(synapses) == 2
@@ -227,7 +228,7 @@ def test_store_and_restore_with_spikes_in_flight(native):
     net.restore(restore_random_state=True)
     assert steps(net) == 16 and spikes.v.shape[1] == 16
     net.run(3 * ms)
-    for found, wanted in zip((spikes.v, spikes.n, target.v), expected):
+    for found, wanted in zip((spikes.v, spikes.n, target.v), expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
     assert list(target.v) == [2, 2, 2, 2]
 
@@ -311,16 +312,35 @@ def test_objects_of_another_device_are_refused(native):
 
 
 def test_report_and_profile(native):
-    net, group = counting_network()
+    net, _group = counting_network()
     told = []
     net.run(1 * ms, report=lambda *args: told.append(args), report_period=1 * ms, profile=True)
     assert [args[1] for args in (told[0], told[-1])] == [0.0, 1.0]
     assert any("count" in name for name, _ in net.profiling_info)
 
 
+def test_simulate_watches_and_stops(native):
+    net, group = counting_network()
+    monitor = b2.StateMonitor(group, "x", record=0)
+    net.add(monitor)
+    seen = []
+
+    def watch(progress):
+        seen.append((round(progress.time, 9), len(monitor.t), group.x[0]))
+        return progress.time > 2
+
+    outcome = simulate(net, 1e5, watch, every=0.001)
+    assert not outcome.finished and 2 < outcome.time < 1e4
+    assert outcome.time == pytest.approx(group.x[0] * 1e-4)
+    assert all(round(time * 1e4) == count == x for time, count, x in seen[1:-1])
+    assert simulate(net, 0.1).finished
+
+
 def test_nothing_is_compiled_twice(native):
     def run(value, cells):
-        group = b2.NeuronGroup(cells, "dv/dt = (a - v) / tau : 1", method="exact", namespace={"a": value, "tau": 5 * ms})
+        group = b2.NeuronGroup(
+            cells, "dv/dt = (a - v) / tau : 1", method="exact", namespace={"a": value, "tau": 5 * ms}
+        )
         b2.Network(group).run(1 * ms)
         return group.v[0]
 
@@ -334,8 +354,8 @@ def test_nothing_is_compiled_twice(native):
 def test_values_of_inputs_are_not_compiled_in(native):
     def run(rate, weight, refractory, values, dt):
         group = b2.NeuronGroup(
-            500, "dv/dt = drive(t) / ms - v / (20*ms) : 1 (unless refractory)", threshold="v > 1000", refractory=refractory,
-            namespace={"drive": b2.TimedArray(values, dt=dt)}, method="exact",
+            500, "dv/dt = drive(t) / ms - v / (20*ms) : 1 (unless refractory)", threshold="v > 1000", method="exact",
+            namespace={"drive": b2.TimedArray(values, dt=dt)}, refractory=refractory,
         )  # fmt: skip
         few = b2.PoissonInput(group, "v", 3, rate, weight=weight)
         many = b2.PoissonInput(group, "v", 1000, rate, weight=weight / 10)
@@ -374,5 +394,5 @@ def test_timed_arrays_are_those_of_numpy(native, on_numpy):
         b2.Network(group, monitor).run(3 * ms)
         return np.array(monitor.x), np.array(monitor.y)
 
-    for found, expected in zip(run(), on_numpy(run)):
+    for found, expected in zip(run(), on_numpy(run), strict=True):
         np.testing.assert_array_equal(found, expected)

@@ -57,7 +57,7 @@ def test_damaged_solutions_are_not_believed(solved, native):
 
 def test_what_cannot_be_solved_still_cannot(solved, native):
     for _ in range(2):
-        with pytest.raises(Exception, match="linear|separated"):
+        with pytest.raises(Exception, match=r"linear|separated"):
             code("dv/dt = -v**2 / tau : 1", tau=5 * ms)
 
 
