@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import threading
 import time
+from pathlib import Path
 
 import brian2 as b2
 import numpy as np
@@ -396,3 +398,72 @@ def test_timed_arrays_are_those_of_numpy(native, on_numpy):
 
     for found, expected in zip(run(), on_numpy(run), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_two_half_runs_are_one_whole_run(native):
+    def run(parts):
+        b2.seed(5)
+        group = b2.NeuronGroup(
+            20, "dv/dt = -v / (10*ms) + 0.4 * xi * ms**-0.5 : 1", threshold="v > 1", reset="v = 0", method="euler"
+        )
+        synapses = b2.Synapses(group, group, on_pre="v += 0.1 * rand()", delay=1.5 * ms)
+        synapses.connect(condition="i != j")
+        net = b2.Network(group, synapses)
+        for part in parts:
+            net.run(part * ms)
+        return np.array(group.v)
+
+    np.testing.assert_array_equal(run([20]), run([7, 0, 13]))
+
+
+def test_the_documented_closed_loop(native, capsys):
+    text = (Path(__file__).parents[2] / "docs" / "native.md").read_text()
+    example = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "step(100)" in block)
+    exec(compile(example.replace('set_device("native")', ""), "native.md", "exec"), {})
+    rate = float(capsys.readouterr().out.split()[0])
+    assert abs(rate - 15) < 4
+
+
+def test_float32(native, on_numpy):
+    def run():
+        b2.prefs.core.default_float_dtype = np.float32
+        try:
+            group = b2.NeuronGroup(
+                10, "dv/dt = (1.5 - v) / (10*ms) : 1 (unless refractory)", threshold="v > 1", reset="v = 0",
+                refractory=2 * ms, method="exact",
+            )  # fmt: skip
+            monitor = b2.StateMonitor(group, "v", record=[3])
+            spikes = b2.SpikeMonitor(group)
+            group.v = "0.1 * i"
+            synapses = b2.Synapses(group, group, "w : 1", on_pre="v += w")
+            synapses.connect(condition="i != j")
+            synapses.w = 0.01
+            synapses.delay = "1*ms + 0.1*ms*j"
+            b2.Network(group, monitor, spikes, synapses).run(50 * ms)
+            assert group.v.dtype == np.float32
+            return np.array(monitor.v), np.array(spikes.i)
+        finally:
+            b2.prefs.core.default_float_dtype = np.float64
+
+    for found, expected in zip(run(), on_numpy(run), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_gap_junctions_and_shared_variables(native, on_numpy):
+    def run():
+        group = b2.NeuronGroup(
+            12, "dv/dt = (1.2 + 0.1 * i / N - v + gap) / (10*ms) : 1\ngap : 1\ntotal : 1 (shared)", threshold="v > 1",
+            reset="v = 0", method="euler",
+        )  # fmt: skip
+        gaps = b2.Synapses(group, group, "w : 1\ngap_post = w * (v_pre - v_post) : 1 (summed)")
+        gaps.connect(condition="abs(i - j) == 1")
+        gaps.w = 0.2
+        group.run_regularly("total = total + 1", dt=1 * ms)
+        counts = b2.Synapses(group, group, "n : 1 (shared)", on_pre="v_post -= 0.001")
+        counts.connect(j="i")
+        spikes = b2.SpikeMonitor(group)
+        b2.Network(group, gaps, counts, spikes).run(60 * ms)
+        return np.array(spikes.i), np.array(spikes.t_), np.array(group.v), np.array([group.total])
+
+    for found, expected in zip(run(), on_numpy(run), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
