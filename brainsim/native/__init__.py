@@ -8,5 +8,6 @@ The rest of the script is plain Brian2. See docs/native.md for what this device 
 
 from brainsim.native.build import BuildError, cache_folder, clear_cache
 from brainsim.native.device import NativeDevice, native_device
+from brainsim.native.simulate import Progress, simulate
 
-__all__ = ["BuildError", "NativeDevice", "cache_folder", "clear_cache", "native_device"]
+__all__ = ["BuildError", "NativeDevice", "Progress", "cache_folder", "clear_cache", "native_device", "simulate"]

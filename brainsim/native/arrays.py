@@ -65,7 +65,7 @@ class GrowingArray:
         shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         if shape[1:] != self._block.shape[1:]:
             block = np.zeros(shape, dtype=self._block.dtype)
-            common = tuple(slice(0, min(old, new)) for old, new in zip(self.shape, shape))
+            common = tuple(slice(0, min(old, new)) for old, new in zip(self.shape, shape, strict=True))
             block[common] = self.data[common]
             self.slot.width = int(np.prod(shape[1:], dtype=int))
             self._place(block)

@@ -1,9 +1,9 @@
 """From C++ source to a shared library, once: the compiler and the cache.
 
-A library is kept under the hash of everything that decides about its contents (source, flags, compiler, processor), in
-a file whose name also holds the hash of its own bytes: ``<what it is made of>-<what is in it>.so``. It is written aside,
-flushed and renamed, so that a file under its final name is whole; if it was damaged since, that shows when it is read,
-and it is made again. Any number of processes can do this at once.
+A library is kept under the hash of everything that decides about its contents (source, flags, compiler, processor),
+in a file whose name also holds the hash of its own bytes: ``<what it is made of>-<what is in it>.so``. It is written
+aside, flushed and renamed, so that a file under its final name is whole; if it was damaged since, that shows when it
+is read, and it is made again. Any number of processes can do this at once.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def flags() -> tuple[str, ...]:
     return (*DEFAULT_FLAGS, *os.environ.get("BRAINSIM_NATIVE_FLAGS", "").split())
 
 
-def library(source: str, extras: Extras = Extras()) -> Path:  # noqa: B008 (frozen)
+def library(source: str, extras: Extras = Extras()) -> Path:
     """The path of a library made from ``source``: from the cache, or compiled now."""
     compiler = find_compiler()
     key = _key(source, compiler, extras)
@@ -200,8 +200,9 @@ def _compile(compiler: str, source: str, extras: Extras, work: Path) -> Path:
     made = work / "model.so"
     try:
         (work / "model.cpp").write_text(source)
-        command = [compiler, *flags(), "model.cpp", *(os.path.abspath(name) for name in extras.sources), "-o", "model.so"]
-        result = subprocess.run([*command, *extras.flags()], cwd=work, capture_output=True, text=True)
+        sources = ["model.cpp", *map(os.path.abspath, extras.sources)]
+        command = [compiler, *flags(), *sources, "-o", "model.so", *extras.flags()]
+        result = subprocess.run(command, cwd=work, capture_output=True, text=True)
     except OSError as error:
         raise BuildError(f"Could not compile the model: {error}") from error
     if result.returncode != 0:

@@ -15,7 +15,7 @@ from brian2.codegen.codeobject import CodeObject, constant_or_scalar
 from brian2.codegen.generators.cpp_generator import CPPCodeGenerator, c_data_type
 from brian2.codegen.templates import Templater
 from brian2.core.functions import DEFAULT_FUNCTIONS, Function
-from brian2.core.variables import Constant, Variable
+from brian2.core.variables import Constant
 from brian2.devices.device import get_device
 from brian2.input.binomial import BinomialFunction
 
@@ -60,7 +60,7 @@ class NativeCodeObject(CodeObject):
         self.integers: list[int] = []
         self.queue = self.variables.get("_queue")
         self.headers: list[str] = []
-        self.event_variable: Variable | None = None
+        self.event_variable: Any = None  # the list of events that a thresholder writes
         self.device = get_device()
         #: The text of the function.
         self.text = self._without_values(self._without_numbered_names(code))
@@ -159,12 +159,7 @@ class NativeCodeObject(CodeObject):
         elif block == "before_run" and self.template_name == "synapses_push_spikes":
             self.owner.initialise_queue()
         elif block == "after_run" and self.template_name == "threshold":
-            self.events[-1] = 0
-
-    @property
-    def events(self) -> np.ndarray:
-        """The list of events a thresholder writes; its last entry is their number."""
-        return self.event_variable.get_value()
+            self.event_variable.get_value()[-1] = 0  # the number of events
 
 
 def _implement(name: str, method: str) -> None:
@@ -174,4 +169,3 @@ def _implement(name: str, method: str) -> None:
 
 _implement("rand", "uniform")
 _implement("randn", "normal")
-

@@ -1,15 +1,15 @@
 """The device: Brian2's objects with their arrays in this process and their code compiled.
 
-Arrays are numpy arrays from the moment they are created, as with Brian2's runtime device, which this one extends: values
-are read and written at any time, connections are made at once, objects can be added between runs. Only what happens
-inside a run is compiled: see codeobject.py (a function for each code object), unit.py (one source for a network),
-build.py (a library from it, once), network.py (the run loop).
+Arrays are numpy arrays from the moment they are created, as with Brian2's runtime device, which this one extends:
+values are read and written at any time, connections are made at once, objects can be added between runs. Only what
+happens inside a run is compiled: see codeobject.py (a function for each code object), unit.py (one source for a
+network), build.py (a library from it, once), network.py (the run loop).
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -47,8 +47,7 @@ class NativeDevice(RuntimeDevice):
         #: The arrays of the code object that is being made, with their names in its text.
         self.names_in_code: dict[ArrayVariable, str] | None = None
         #: The state of the random numbers drawn in runs (numpy's generator serves everything else).
-        self.random = layout.Random()
-        self._seed_runs(None)
+        self.random = random_stream(None)
         self._session: network.Session | None = None  # the one made last
         self._sessions: WeakValueDictionary[str, network.Session] = WeakValueDictionary()
 
@@ -100,20 +99,18 @@ class NativeDevice(RuntimeDevice):
 
     def seed(self, seed: int | None = None) -> None:
         np.random.seed(seed)
-        self._seed_runs(seed)
-
-    def _seed_runs(self, seed: int | None) -> None:
-        entropy = int.from_bytes(os.urandom(16), "little") if seed is None else [int(seed) % 2**64, 0x6272]
-        self.random.state[:] = np.random.SeedSequence(entropy).generate_state(4, np.uint64).tolist()
-        self.random.has_spare = 0
+        ctypes.memmove(ctypes.byref(self.random), ctypes.byref(random_stream(seed)), ctypes.sizeof(layout.Random))
 
     def get_random_state(self) -> dict[str, Any]:
-        runs = (list(self.random.state), self.random.spare, self.random.has_spare)
-        return {"numpy_state": np.random.get_state(), "native_state": runs}
+        own = {name: bytes(session.random) for name, session in self._sessions.items()}
+        return {"numpy_state": np.random.get_state(), "native_state": bytes(self.random), "native_own": own}
 
     def set_random_state(self, state: dict[str, Any]) -> None:
         np.random.set_state(state["numpy_state"])
-        self.random.state[:], self.random.spare, self.random.has_spare = state["native_state"]
+        for name, session in self._sessions.items():
+            if name in state["native_own"]:
+                ctypes.memmove(ctypes.byref(session.random), state["native_own"][name], ctypes.sizeof(layout.Random))
+        ctypes.memmove(ctypes.byref(self.random), state["native_state"], ctypes.sizeof(layout.Random))
 
     # --- code -------------------------------------------------------------------------------------------------------
 
@@ -210,11 +207,17 @@ class NativeDevice(RuntimeDevice):
         if session is not None:
             session.refresh_clocks()
 
-    def prepare(self, net: Network, namespace: dict[str, Any] | None = None, level: int = 0) -> network.Session:
-        """Make a network ready for :meth:`step`, without running it. Returns what steps it."""
+    def prepare(
+        self, net: Network, namespace: dict[str, Any] | None = None, seed: int | None = None, level: int = 0
+    ) -> network.Session:
+        """Make a network ready for :meth:`step`, without running it. Returns what steps it.
+
+        With ``seed``, the network draws from a stream of random numbers of its own. Networks that are stepped in
+        several threads at once need that; all others share the device's stream.
+        """
         if namespace is None:
             namespace = get_local_namespace(level=level + 1)
-        session = network.prepare(self, net, net.t, namespace)
+        session = network.prepare(self, net, net.t, namespace, None if seed is None else random_stream(seed))
         self._note(net, session)
         return session
 
@@ -238,6 +241,14 @@ def _add_numpy_implementations(variables: dict[str, Any]) -> None:
                 function.implementations[NumpyCodeObject]
             except KeyError:
                 function.implementations.add_numpy_implementation(function.pyfunc)
+
+
+def random_stream(seed: int | None) -> layout.Random:
+    """The start of a stream of random numbers (another one than numpy's from the same seed)."""
+    entropy = int.from_bytes(os.urandom(16), "little") if seed is None else [int(seed) % 2**64, 0x6272]
+    stream = layout.Random()
+    stream.state[:] = np.random.SeedSequence(entropy).generate_state(4, np.uint64).tolist()
+    return stream
 
 
 functions.register()

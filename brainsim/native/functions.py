@@ -31,7 +31,7 @@ def _binomial(n: int, p: float, use_normal: bool, name: str) -> tuple[str, dict[
     code = f"""
 static double {name}(const int _i)
 {{
-    const double trials = {real(n)}, none = {real((1 - rare) ** n)}, odds = {real(rare / (1 - rare) if rare < 1 else 0)};
+    const double trials = {real(n)}, none = {real((1 - rare) ** n)}, odds = {real(rare / (1 - rare))};
     double hits = 0, chance = none, left = _rand(_i);
     while (left > chance) {{
         hits += 1;

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import brian2
-import sympy
+import sympy  # type: ignore[import-untyped]
 from brian2.core.functions import DEFAULT_FUNCTIONS, Function
 from brian2.stateupdaters.exact import LinearStateUpdater
 from brian2.utils.stringtools import get_identifiers

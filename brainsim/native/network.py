@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -62,8 +62,9 @@ def _run_object(obj: BrianObject) -> None:
 class Session:
     """Tasks with their arrays and clocks, ready to go: the state that generated code works on."""
 
-    def __init__(self, device: Any, net: Network | None, steps: list[Step], clocks: list[Any]) -> None:
+    def __init__(self, device: Any, net: Any, steps: list[Step], clocks: list[Any], random: Any = None) -> None:
         self.device, self.net, self.steps, self.clocks = device, net, steps, clocks
+        self.random: layout.Random = device.random if random is None else random
         self.codeobjects = [step.codeobject for step in steps if step.codeobject is not None]
         source, numbers = unit.translation_unit(self.codeobjects)
         self.library = load(source, unit.extras(self.codeobjects), build.flags())
@@ -83,7 +84,7 @@ class Session:
         clocks = (layout.Clock * max(1, len(self.clocks)))()
         self._times = []
         own: dict[int, arrays.FixedArray] = {}  # a clock's arrays -> this network's own
-        for struct, clock in zip(clocks, self.clocks):
+        for struct, clock in zip(clocks, self.clocks, strict=False):
             timestep, t, dt = (self.device.shared_array(clock.variables[name]) for name in ("timestep", "t", "dt"))
             own[id(timestep)], own[id(t)] = (arrays.FixedArray(array.array.copy()) for array in (timestep, t))
             struct.timestep, struct.t = own[id(timestep)].slot.data, own[id(t)].slot.data
@@ -91,20 +92,21 @@ class Session:
             self._times.append(own[id(t)].array)
             self._keep += [timestep, t, dt, own[id(timestep)]]
         tasks = (layout.Task * max(1, len(self.steps)))()
-        for task, step in zip(tasks, self.steps):
+        for task, step in zip(tasks, self.steps, strict=False):
             task.clock = clock_numbers.get(step.obj.clock, 0)
             task.function = -1
             if step.codeobject is not None:
                 task.function = next(numbers)
                 self._bind(task, step.codeobject, own)
-        self._keep += [clocks, tasks, self.device.random]
+        self._clock_structs = clocks
+        self._keep += [clocks, tasks, self.random]
         return layout.Network(
             clock_count=len(self.clocks),
             clocks=ctypes.cast(clocks, ctypes.POINTER(layout.Clock)),
             task_count=len(self.steps),
             tasks=ctypes.cast(tasks, ctypes.POINTER(layout.Task)),
             endless=1,
-            random=ctypes.pointer(self.device.random),
+            random=ctypes.pointer(self.random),
             grow=arrays.grow,
         )
 
@@ -113,7 +115,8 @@ class Session:
         slots = (ctypes.c_void_p * max(1, len(used)))(*(ctypes.addressof(array.slot) for array in used))
         reals = (ctypes.c_double * max(1, len(codeobject.reals)))(*codeobject.reals)
         integers = (ctypes.c_int64 * max(1, len(codeobject.integers)))(*codeobject.integers)
-        task.slots, task.reals, task.integers = map(ctypes.addressof, (slots, reals, integers))
+        task.slots, task.reals = ctypes.addressof(slots), ctypes.addressof(reals)
+        task.integers = ctypes.addressof(integers)
         if codeobject.queue is not None:
             task.queue = ctypes.addressof(codeobject.queue.struct)
         self._keep += [slots, reals, integers, used, codeobject.queue]
@@ -155,8 +158,8 @@ class Session:
 
     def refresh_clocks(self) -> None:
         """Take over what Brian2's clocks say (after a restore)."""
-        for struct, clock, time in zip(self.struct.clocks[: len(self.clocks)], self.clocks, self._times):
-            time[0] = clock.variables["t"].item()
+        for struct, clock, own_time in zip(self._clock_structs, self.clocks, self._times, strict=False):
+            own_time[0] = clock.variables["t"].item()
             ctypes.cast(struct.timestep, ctypes.POINTER(ctypes.c_int64))[0] = int(clock.variables["timestep"].item())
 
     def time(self) -> float:
@@ -198,7 +201,7 @@ class Session:
     def explain(self) -> str:
         """One line for each thing done in a time step, in order."""
         lines = [f"library {self.library.path}"]
-        for number, (task, step) in enumerate(zip(self.struct.tasks[: len(self.steps)], self.steps)):
+        for number, (task, step) in enumerate(zip(self.struct.tasks[: len(self.steps)], self.steps, strict=True)):
             how = f"function f{task.function}" if step.codeobject is not None else "Python"
             what = step.codeobject.template_name if step.codeobject is not None else type(step.obj).__name__
             lines.append(
@@ -209,12 +212,12 @@ class Session:
 
     def seconds_by_object(self) -> dict[str, float]:
         spent: dict[str, float] = {}
-        for task, step in zip(self.struct.tasks[: len(self.steps)], self.steps):
+        for task, step in zip(self.struct.tasks[: len(self.steps)], self.steps, strict=True):
             spent[step.obj.name] = spent.get(step.obj.name, 0.0) + task.seconds
         return spent
 
 
-def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any]) -> Session:
+def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any], random: Any = None) -> Session:
     """What ``Network.run`` does before its loop."""
     net._clocks = {obj.clock for obj in net.sorted_objects}
     for clock in net._clocks:
@@ -224,13 +227,26 @@ def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any]) ->
         net.before_run(namespace)
     clocks = sorted(net._clocks, key=lambda clock: clock.name)
     steps = steps_of(net)
-    session = Session(device, net, steps, clocks)
-    for struct, clock in zip(session.struct.clocks[: len(clocks)], clocks):
+    session = Session(device, net, steps, clocks, random)
+    for struct, clock in zip(session._clock_structs, clocks, strict=False):
         struct.end = int(clock._i_end)
     return session
 
 
-@contextmanager
+def reserve(session: Session) -> None:
+    """Room for what monitors of states will record in a run, so that it need not be moved on the way."""
+    for step in session.steps:
+        if step.codeobject is not None and step.codeobject.template_name == "statemonitor":
+            clock = step.obj.clock
+            count = clock._i_end - int(clock.variables["timestep"].item())
+            for variable in step.obj.variables.values():
+                if isinstance(variable, DynamicArrayVariable):
+                    array = session.device.shared_array(variable)
+                    with contextlib.suppress(MemoryError):  # it may be stopped before
+                        array.reserve(len(array) + count)
+
+
+@contextlib.contextmanager
 def _running(net: Network) -> Iterator[None]:
     Network._globally_running = True
     try:
@@ -240,13 +256,14 @@ def _running(net: Network) -> Iterator[None]:
 
 
 def run(
-    device: Any, net: Network, duration: Any, report: Any, report_period: float, namespace: dict[str, Any], profile: bool
+    device: Any, net: Network, duration: Any, report: Any, period: float, namespace: dict[str, Any], profile: bool
 ) -> Session | None:
     """Run a network, as ``Network.run`` does."""
     t_start, t_end = net.t, net.t + duration
     session = prepare(device, net, t_end, namespace)
     if not net.sorted_objects:
         return None
+    reserve(session)
     tell = _reporter(report)
     struct = session.struct
     struct.endless, struct.remaining, struct.profile = 0, -1, int(profile)
@@ -254,14 +271,14 @@ def run(
     start = last_report = time.perf_counter()
     if tell:
         tell(0 * second, 0.0, t_start, duration)
-    patience = PATIENCE if not tell else min(PATIENCE, max(report_period, 1e-3))
+    patience = PATIENCE if not tell else min(PATIENCE, max(period, 1e-3))
     stopped = False
     try:
         with _running(net):
             while session.advance(patience) == layout.PAUSED:
                 elapsed = time.perf_counter() - start
                 net.t_ = session.time()
-                if tell and time.perf_counter() - last_report > report_period:
+                if tell and time.perf_counter() - last_report > period:
                     last_report = time.perf_counter()
                     session.refresh_sizes()
                     tell(elapsed * second, (net.t_ - float(t_start)) / float(duration), t_start, duration)

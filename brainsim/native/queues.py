@@ -34,12 +34,13 @@ class SpikeQueue:
         self._state_tuple = (source_start, source_end)
         self._dt: float | None = None
         self._keep: list[np.ndarray] = []
+        self._finalizer: weakref.finalize | None = None
         self._allocate(1)
         self._connect(np.zeros(source_end - source_start + 1, np.int64), np.zeros(0, np.int32), np.zeros(1, np.int32))
 
     def _allocate(self, length: int) -> None:
         """A new, empty ring."""
-        if hasattr(self, "_finalizer"):
+        if self._finalizer is not None:
             self._finalizer()
         self._lists = (ctypes.c_void_p * length)()
         self._counts = (ctypes.c_int64 * length)()
@@ -63,7 +64,7 @@ class SpikeQueue:
         count = self._counts[step]
         if not count:
             return np.zeros(0, np.int32)
-        return np.ctypeslib.as_array(ctypes.cast(self._lists[step], ctypes.POINTER(ctypes.c_int32)), (count,))
+        return np.ctypeslib.as_array((ctypes.c_int32 * count).from_address(self._lists[step] or 0))
 
     def _append(self, step: int, synapses: np.ndarray) -> None:
         if not len(synapses):
@@ -114,7 +115,7 @@ class SpikeQueue:
                 if struct.homogeneous:
                     self._append((struct.offset + int(self._delay[0])) % struct.length, synapses)
                 else:
-                    for synapse, delay in zip(synapses, self._delay[begin:end]):
+                    for synapse, delay in zip(synapses, self._delay[begin:end], strict=True):
                         self._append((struct.offset + int(delay)) % struct.length, np.array([synapse]))
 
     def peek(self) -> np.ndarray:

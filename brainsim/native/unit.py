@@ -56,7 +56,7 @@ def translation_unit(codeobjects: Sequence[NativeCodeObject]) -> tuple[str, list
 
 
 def _include(header: str) -> str:
-    return f"#include {header}" if header[:1] in "<\"" else f'#include "{header}"'
+    return f"#include {header}" if header[:1] in '<"' else f'#include "{header}"'
 
 
 def extras(codeobjects: Iterable[NativeCodeObject]) -> Extras:

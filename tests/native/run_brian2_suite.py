@@ -27,6 +27,7 @@ def listed(name: str) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Brian2's own tests on the native device.")
     parser.add_argument("--fast", action="store_true", help="only the tests of the normal test run")
+    parser.add_argument("--all", action="store_true", help="also the tests that Brian2 runs on its runtime device only")
     parser.add_argument("--device", default="native", help="another device, to compare with")
     parser.add_argument("--optimised", action="store_true", help="compile as for users")
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
@@ -46,16 +47,27 @@ def main(arguments: list[str] | None = None) -> int:
     plugin.device = options.device
     plugin.device_options = {"directory": None, "with_output": False} if options.device != "native" else {}
     folder = Path(brian2.__file__).parent
-    common = ["-c", str(folder / "tests" / "pytest.ini"), "--confcutdir", str(folder), "--quiet", "-p", "no:cacheprovider"]
+    common = [
+        "-c",
+        str(folder / "tests" / "pytest.ini"),
+        "--confcutdir",
+        str(folder),
+        "--quiet",
+        "-p",
+        "no:cacheprovider",
+    ]
     common += ["-p", "brainsim.native"]  # registers the device, in every process
     if options.fast:
         chosen = [f"{folder}/{name}" for name in listed("brian2_fast.txt")]
         status = pytest.main([*chosen, *common, *options.pytest], plugins=[plugin])
     else:
         left_out = [f"--deselect={name}" for name in listed("brian2_exceptions.txt")]
-        marks = "standalone_compatible and not gsl and not long"
+        kind = "not standalone_only and not codegen_independent" if options.all else "standalone_compatible"
+        marks = f"{kind} and not gsl and not long"
         rootdir = ["--rootdir", str(folder)]
-        status = pytest.main([str(folder), *common, *rootdir, *left_out, "-m", marks, *options.pytest], plugins=[plugin])
+        status = pytest.main(
+            [str(folder), *common, *rootdir, *left_out, "-m", marks, *options.pytest], plugins=[plugin]
+        )
     return int(status)
 
 

@@ -72,7 +72,9 @@ def test_a_killed_compilation_does_no_harm(cache, tmp_path):
     slow.write_text('#!/bin/sh\n[ "$1" = --version ] && echo slow && exit\necho half > model.so\nexec sleep 60\n')
     slow.chmod(0o755)
     code = f"from brainsim.native import build; build.library({SOURCE % 4!r})"
-    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "CXX": str(slow)}, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "CXX": str(slow)}, start_new_session=True
+    )
     for _ in range(300):
         if list(cache.glob("build-*/model.so")):
             break
@@ -109,5 +111,5 @@ def test_without_a_compiler(monkeypatch):
 
 
 def test_what_does_not_compile():
-    with pytest.raises(build.BuildError, match="error.*nonsense"):
+    with pytest.raises(build.BuildError, match=r"error.*nonsense"):
         build.library("nonsense;")
