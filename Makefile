@@ -13,6 +13,7 @@ help:
 	@echo "make demo      a first raster, then the main job: digits learned without labels"
 	@echo "make test      ruff, mypy and the tests: at most 12 minutes on 2 cores"
 	@echo "make test-all  the same with the slow tests"
+	@echo "make test-python3.13  the tests that compile nothing, on another Python (3.12, 3.13)"
 	@echo "make science   only the tests that compare with published numbers and closed forms"
 	@echo "make bench     speed, side by side"
 	@echo "make clean     remove the environment, caches and builds; runs/ is kept"
@@ -65,6 +66,13 @@ test: lint
 test-all: lint
 	$(BIN)/python -m pytest -n 2
 
+# The numpy tests on another Python, in an environment of its own: make test-python3.13
+test-python3.%:
+	@python3.$* -c "" >/dev/null 2>&1 || { echo "python3.$* was not found." >&2; exit 3; }
+	@test -x .venv-3.$*/bin/python || python3.$* -m venv .venv-3.$*
+	@.venv-3.$*/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	.venv-3.$*/bin/python -m pytest -n 2 -m "not slow and not compiled"
+
 science: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 -m science
 
@@ -72,5 +80,5 @@ bench:
 	@echo "No benchmark exists yet: they arrive with the native backend. The measured times of today are in README.md."
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

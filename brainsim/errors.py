@@ -10,6 +10,9 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+#: The file of a :class:`Mark` for values that came from no file.
+COMMAND_LINE = "command line"
+
 
 @dataclass(frozen=True, order=True)
 class Mark:
@@ -20,7 +23,8 @@ class Mark:
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        """``file:line:column``; of a value from the command line only that, as it has no lines."""
+        return self.file if self.file == COMMAND_LINE else f"{self.file}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True)

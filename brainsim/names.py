@@ -71,7 +71,7 @@ _BRIAN2 = frozenset(
     event_driven events get_states id indices invalidates_magic_network method_choice multisynaptic_index name
     namespace numpy order post pre register_variable resetter resolve_all run run_on_event run_regularly runner
     set_event_schedule set_states source spikes start state state_updater stop subexpression_updater summed_updaters
-    target thresholder unregister_variable user_equations variables verify_dependencies when
+    target thresholder unregister_variable updaters user_equations variables verify_dependencies when
     c_data_type codeobj_name constant_or_scalar cpp_dtype denormals_code_lines eventspace_variable get_array_name
     hashdefine_lines load_namespace numpy_dtype openmp_pragma owner pathway pointers_lines prefs profiled scalar_code
     self support_code_lines user_headers variable_indices vector_code refractory N_incoming_post N_outgoing_pre

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from brainsim import source
-from brainsim.errors import Mark, Problems, nearest
+from brainsim.errors import COMMAND_LINE, Mark, Problems, nearest
 from brainsim.source import Tree
-
-COMMAND_LINE = "command line"
 
 
 @dataclass(frozen=True)

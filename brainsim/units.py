@@ -267,8 +267,8 @@ def code_of(quantity: Quantity) -> str:
     return number if unit == "1" else f"{number}*{unit}"
 
 
-def in_words(quantity: Quantity) -> str:
-    """``20 ms``: a readable form with three digits to a prefix."""
+def in_words(quantity: Quantity, shift: int = 0) -> str:
+    """``20 ms``: a readable form with three digits to a prefix; ``shift`` asks for that many prefixes higher."""
     unit = unit_name(quantity.dims)
     value = quantity.value
     if np.ndim(value):
@@ -277,7 +277,7 @@ def in_words(quantity: Quantity) -> str:
         unit
     )
     if symbol and math.isfinite(value):
-        power = 0 if not value else 3 * math.floor(math.log10(abs(value)) / 3 + 1e-12)
+        power = 0 if not value else 3 * (math.floor(math.log10(abs(value)) / 3 + 1e-12) + shift)
         prefix = {v: k for k, v in _PREFIXES.items()}.get(power, "" if power == 0 else None)
         if prefix is not None:
             return f"{value / 10.0**power:.12g} {prefix}{symbol}"

@@ -245,6 +245,31 @@ def test_what_can_be_set(path, value, look):
     assert look(make(TEXT, **{path.replace(".", "__"): value}))
 
 
+def test_weights_of_an_earlier_run_can_be_set(tmp_path: Path, monkeypatch):
+    text = SET.replace("area.n: 7", "down.initial.w.from: runs/a")
+    assert make(text).projections["down"].initial == {"w": {"from": "runs/a"}}
+    assert make(text).resolved["region"]["projections"]["down"]["initial"] == {"w": {"from": "runs/a"}}
+    # A shipped experiment lies elsewhere: from the command line a folder is seen from where one stands.
+    monkeypatch.chdir(tmp_path)
+    circuit = make(text, down__initial__w__from="../b")
+    assert circuit.projections["down"].initial == {"w": {"from": str(tmp_path / "../b")}}
+    assert [value for value, _ in circuit.history["down.initial.w.from"]] == ["runs/a", "../b"]
+    [problem] = problems(TEXT, down__initial__wx__from="b")
+    assert problem.kind == "path"
+
+
+def test_what_a_broken_projection_would_bring_is_not_called_unknown():
+    text = TEXT.replace("run: {", "record: {state: {area.exc: {variables: [level]}}}\nrun: {", 1)
+    assert make(text).experiment.record.state
+    [problem] = problems(text, down__plasticity__eta="3 mV")
+    assert problem.kind in ("unit", "dimension") and "eta" in problem.message
+
+
+def test_a_rule_of_connection_does_not_come_from_the_command_line():
+    [problem] = problems(TEXT, area__back__connect="{p: 0.2}")
+    assert "stands in the file" in problem.hint
+
+
 def test_another_part_drops_what_was_filled_in_for_the_old_one():
     circuit = make(TEXT, area__exc__neuron="child")
     assert circuit.populations["area.exc"].neuron.values["E_L"].value == -0.065
@@ -536,7 +561,7 @@ def test_matrix(tmp_path: Path):
         ("source,target\n0,1.5\n", "{matrix: m.csv}", "value", "whole number", 2),
         ("source,target\n0\n", "{matrix: m.csv}", "value", "target is missing", 2),
         ("source,target,w\n0,1,nan\n", "{matrix: m.csv, weight: w}", "value", "not finite", 2),
-        ("source,target,w\n0,1,x\n", "{matrix: m.csv, weight: w}", "value", "", 2),
+        ("source,target,w\n0,1,x\n", "{matrix: m.csv, weight: w}", "value", "w must be a number, got 'x'", 2),
         ("source,targt\n0,1\n", "{matrix: m.csv}", "key", "no column target", None),
         ("source,target,weight\n0,1,1\n", "{matrix: m.csv, weight: wight}", "key", "no column wight", None),
         ("source,target\n0,1\n0,1\n", "{matrix: m.csv}", "value", "more than once", None),

@@ -232,6 +232,31 @@ class TestShow:
         places = [done.stdout.index(value) for value in ("0 pA", "300 pA", "310 pA")]
         assert places == sorted(places)
 
+    def test_why_says_what_an_expression_comes_to(self, brainsim_command):
+        done = brainsim_command("show", "brunel", "--why", "exc.size", "--set", "scale=0.2")
+        first, last = done.stdout.splitlines()
+        assert first.startswith("n_exc ") and last.split() == ["2000", "what", "it", "comes", "to"]
+        done = brainsim_command("show", "brunel", "--why", "scale", "--set", "scale=0.2")
+        assert done.stdout.splitlines()[-1].split() == ["0.2", "command", "line"]
+
+    def test_why_of_a_value_nobody_gave(self, brainsim_command, small: Path):
+        done = brainsim_command("show", str(small), "--why", "inhibit.delay")
+        assert (done.returncode, done.stdout.strip()) == (0, "not given"), done.stderr
+
+    def test_graph_says_how_distance_connects(self, brainsim_command, small: Path):
+        text = SMALL.replace("size: 30}", "size: 30, layout: {ring: 1 mm}}").replace("10}", "10, layout: {ring: 1 mm}}")
+        small.write_text(text.replace("{p: 0.2}, delay", "{distance: 0.2 mm, p: 0.5}, delay"))
+        done = brainsim_command("show", str(small), "--graph")
+        assert "p 0.5, distance" in done.stdout, done.stderr
+
+    def test_nothing_shown_stands_for_something_else(self, brainsim_command):
+        done = brainsim_command("show", "brunel")
+        assert "initial:" in done.stdout and "*id" not in done.stdout
+
+    def test_a_wrong_value_of_the_command_line_has_no_line(self, brainsim_command, small: Path):
+        done = brainsim_command("check", str(small), "--set", "exc.siz=3")
+        assert done.stderr.startswith("command line: error[path]: exc.siz")
+
     def test_why_of_no_path(self, brainsim_command, small: Path):
         done = brainsim_command("show", str(small), "--why", "exc.neuron.I_bais")
         assert done.returncode == 2

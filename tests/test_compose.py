@@ -357,3 +357,13 @@ projections:
         (0, 2): 1,
         (1, 0): 2.5,
     }
+
+
+def test_a_lesion_of_the_source_leaves_the_receptors():
+    region = LOOP + "  reward: {from: d, to: a, synapse: level, connect: all}\n"
+    plan = plan_of(
+        region.replace("d: {neuron: cell, size: 1}", "d: {neuron: cell, size: 0}"), CELL, CURRENT, NEEDY, LEVEL
+    )
+    assert "dDA/dt = -DA/tau_D : 1" in lines(group(plan, "a"))
+    assert [g.name for g in plan.groups] == ["a"] and [c.name for c in plan.connections] == ["p"]
+    assert any("reward" in note for note in plan.notes)

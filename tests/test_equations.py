@@ -364,6 +364,16 @@ def test_brian2s_units_functions_and_reserved_names_are_refused():
     assert [name for name in reserved if not refused_name(name)] == []
 
 
+def test_attributes_of_brian2s_objects_are_refused():
+    """Setting such a variable would replace what Brian2 keeps there, without a word."""
+    import brian2 as b2
+
+    group = b2.NeuronGroup(1, "v : 1", threshold="v > 1", reset="v = 0", events={"bid": "v > 2"})
+    synapses = b2.Synapses(group, group, "w : 1", on_pre="w += 1", on_post="w += 1")
+    found = {name for one in (group, synapses) for name in (*dir(one), *vars(one)) if not name.startswith("_")}
+    assert [name for name in found if not refused_name(name)] == []
+
+
 def test_code_units_are_brian2s():
     """Scale and dimensions of every unit code may use, to the last bit."""
     from brian2.core.namespace import DEFAULT_UNITS

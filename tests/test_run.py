@@ -258,6 +258,8 @@ class TestRun:
         assert pair.trials == {} and pair.readout == {}
         with pytest.raises(KeyError, match="Did you mean"):
             pair.spikes("slient")
+        with pytest.raises(KeyError, match="of projections that learn"):
+            pair.weights("ab")
         with pytest.raises(RunError, match="no trials"):
             pair.counts("a")
 

@@ -72,6 +72,7 @@ def build(
         populations=regions.populations,
         projections=regions.projections,
         links=tuple(regions.links.values()),
+        silent=tuple(regions.silent.values()),
         notes=tuple(dict.fromkeys(site.notes)),
         cite=tuple(site.cite),
         resolved=resolved,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from brainsim import source
 from brainsim.circuit.regions import Node, Regions, join
 from brainsim.circuit.values import Scope, code, literal
 from brainsim.circuit.variables import Names
-from brainsim.errors import FileError, suggest
+from brainsim.errors import COMMAND_LINE, FileError, suggest
 from brainsim.overrides import Given, given
 from brainsim.source import Tree
 from brainsim.units import Quantity
@@ -33,8 +34,13 @@ def initial(
     here = tree.get(("initial",), {})
     found: dict[str, Any] = {}
     yaml: dict[str, Any] = {}
-    for name in dict.fromkeys([*own, *here, *overrides.names(f"{path}.initial")]):
+    runs = [name for name in (names.settable if names else ()) if "from" in overrides.names(f"{path}.initial.{name}")]
+    for name in dict.fromkeys([*own, *here, *overrides.names(f"{path}.initial"), *runs]):
         chosen = overrides.settle(f"{path}.initial.{name}", own.get(name), given(tree, "initial", name))
+        if name in runs or isinstance(here.get(name), dict):
+            folder = overrides.settle(f"{path}.initial.{name}.from", given(tree, "initial", name, "from"))
+            if name in runs and folder is not None:  # what an earlier run ended with, instead of any value
+                chosen = Given({"from": folder.value}, folder.mark)
         assert chosen is not None
         if name not in here and chosen == own.get(name):
             continue
@@ -50,7 +56,7 @@ def initial(
             continue
         if isinstance(chosen.value, dict):
             value: Any = _saved(regions, chosen)
-            yaml[name] = value
+            yaml[name] = chosen.value
         else:
             dims = names.settable[name]
             value = code(chosen, scope, f"initial {name}", problems, allowed=names.all, builtin=words, dims=dims)
@@ -62,13 +68,15 @@ def initial(
 
 
 def _saved(regions: Regions, chosen: Given) -> dict[str, str] | None:
-    """``{from: RUN_FOLDER}``, below the root."""
+    """``{from: RUN_FOLDER}``: below the root; from the command line any folder, seen from where one stands."""
     folder = chosen.value.get("from")
     if set(chosen.value) != {"from"} or not isinstance(folder, str):
         regions.problems.add(
             "key", "an initial value is a value, code, or {from: RUN_FOLDER}", chosen.mark, "Write {from: runs/NAME}."
         )
         return None
+    if chosen.mark is not None and chosen.mark.file == COMMAND_LINE:
+        return {"from": str(Path.cwd() / folder)}
     try:
         source.within(regions.root, folder, chosen.mark)
     except FileError as error:

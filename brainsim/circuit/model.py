@@ -82,6 +82,7 @@ class Circuit:
     populations: Mapping[str, Population]
     projections: Mapping[str, Projection]
     links: tuple[Link, ...]
+    silent: tuple[Projection, ...] = ()  # a lesion took their source: only what the synapses are on the target stays
     notes: tuple[str, ...] = ()
     cite: tuple[str, ...] = ()
     resolved: Mapping[str, Any] = field(

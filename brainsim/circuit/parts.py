@@ -9,9 +9,9 @@ from typing import Any
 from brainsim.circuit.model import Part
 from brainsim.circuit.parameters import name_problem, parameters, part_names
 from brainsim.circuit.values import Scope, evaluate, literal
-from brainsim.errors import BrainsimError, Problems, suggest
+from brainsim.errors import COMMAND_LINE, BrainsimError, Problems, suggest
 from brainsim.library import Library
-from brainsim.overrides import COMMAND_LINE, Given, Overrides, given, put
+from brainsim.overrides import Given, Overrides, given, put
 from brainsim.source import Tree
 from brainsim.spec.check import check
 from brainsim.units import Dims, Quantity, parse_unit

@@ -31,7 +31,7 @@ class Projections:
             for name in node.tree.get(("projections",), {}):
                 self.regions.count(node.tree.key_mark(("projections", name)))
                 self._projection(node, name)
-        for projection in self.regions.projections.values():
+        for projection in (*self.regions.projections.values(), *self.regions.silent.values()):
             add_to_cells(projection, self.regions.cells, self.problems)
         for node in top:
             for name in node.tree.get(("populations",), {}):
@@ -48,6 +48,8 @@ class Projections:
             self.site.notes.append(f"{path} is left out: {empty} has size 0.")
             self.site.overrides.block(path)
             self.regions.dropped.add(path)
+            if sides[1] and sides[1][1] is not None:
+                self._receptors(node, name, tree, sides[1][1], settle)
             return
         synapses, several = self._synapses(node, tree, path)
         rule_use = tree.at(("plasticity",)) if "plasticity" in tree.data else Tree(None, tree.file, {(): tree.mark()})
@@ -105,6 +107,23 @@ class Projections:
             start,
             autapses,
             tree,
+        )
+
+    def _receptors(self, node: Node, name: str, tree: Tree, target: Ends, settle: wiring.Settle) -> None:
+        """A lesion of the source takes the spikes away, not what the synapse is on the cell it would land on."""
+        path = join(node.path, name)
+        synapses, several = self._synapses(node, tree, path)
+        kept = tuple(synapse for synapse in synapses if synapse)
+        if len(kept) != len(synapses):
+            return
+        port = settle("port")
+        words = {key: chosen.value for key in ("from", "to", "port") if (chosen := settle(key)) is not None}
+        written = [content(self.site, synapse) for synapse in kept]
+        resolved = {**words, "synapse": written if several else written[0], "connect": "all"}
+        node.resolved.setdefault("projections", {})[name] = resolved
+        ends, named = (Ends(target.path, 0, 0), target), None if port is None else str(port.value)
+        self.regions.silent[path] = Projection(
+            path, *ends, kept, None, {"rule": "all"}, None, None, named, {}, False, tree
         )
 
     def _end(self, node: Node, path: str, key: str, settle: wiring.Settle) -> tuple[str, Ends | None] | None:

@@ -328,6 +328,8 @@ class Protocol:
         elif path not in self.regions.tried:  # else it is wrong itself, and reported
             hint = suggest(path, [*self.regions.known, *self.regions.tried], "population or projection")
             self.problems.add("name", f"there is no population or projection {path}", self._key(*at), hint)
+        if not set(self.regions.tried) <= {*self.regions.projections, *self.regions.dropped}:
+            return  # a projection that is wrong, and reported, may bring what seems to be missing
         for k, variable in enumerate(self.tree.get((*at, "variables"), []) if names else []):
             if names and variable not in names.all:
                 self.problems.add(

@@ -53,6 +53,7 @@ class Regions:
         self.tried: list[str] = []  # every projection path
         self.known: dict[str, str] = {}  # every population path -> fine | lesion | wrong
         self.dropped: set[str] = set()  # projections left out with a population of size 0
+        self.silent: dict[str, Projection] = {}  # those of them whose synapses stay on the target, without a source
         self._entries = 0
 
     # -- populations ----------------------------------------------------------------------------

@@ -85,7 +85,10 @@ def _cell(row: list[str], at: int, name: str, size: int | None) -> float:
         raise ValueError(f"the row has {len(row)} columns, {name} is missing")
     word = row[at].strip()
     if size is None:
-        number = float(word)
+        try:
+            number = float(word)
+        except ValueError:
+            raise ValueError(f"{name} must be a number, got {word[:40]!r}") from None
         if not np.isfinite(number):
             raise ValueError(f"{name} is {word}, which is not finite")
         return number

@@ -286,7 +286,8 @@ def literal(found: Quantity) -> bool | int | float | str:
     value = float(found.value)
     if tuple(found.dims) == NONE:
         return int(value) if value.is_integer() and abs(value) < 1e15 else value
-    for text in (found.text, units.in_words(found)):
+    # 0.1 mV is not 100 uV to the last bit: the next prefix may be the one that is exact.
+    for text in (found.text, *(units.in_words(found, shift) for shift in (0, 1, -1))):
         try:
             back = units.parse(text)
         except ValueError:

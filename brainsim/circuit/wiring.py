@@ -89,6 +89,8 @@ def connect(
             )
             close = nearest(str(given.value), words[:2])
             hint = f"Did you mean {close}?" if close else f"Write one of {', '.join(words)}."
+            if given.text.startswith("{"):  # from the command line, where a value is one word
+                hint = "A rule with values stands in the file; its values are set one by one, as in connect.p=0.1."
             problems.add("value", f"connect does not know {given.text}", given.mark, hint)
             return None
         if given.value == "one_to_one" and n != m:

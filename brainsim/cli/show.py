@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from brainsim.circuit import Circuit, Projection
     from brainsim.compose.plan import Connection, Constant, Group, Initial, Plan, Regular
 
+#: Words that a path skips: ``cortex.exc.neuron.C_m``.
+_INSIDE = ("parameters", "populations", "projections", "regions")
+
 
 def show(
     name: str, script: bool, equations: bool, graph: bool, why: str | None, out: Path | None,
@@ -92,6 +95,9 @@ def rule(projection: Projection) -> str:
     """``all``, ``p 0.1``, ``in_degree 80``."""
     connect = dict(projection.connect)
     name = str(connect.pop("rule"))
+    if name == "distance":  # a probability that falls with it, a limit, or both
+        given = {"p": connect["p"], "distance": connect["distance"]}
+        return ", ".join(f"{key} {value}" for key, value in given.items() if value not in (None, 1.0))
     value = connect.get(name)
     return name if value is None else f"{name} {value}"
 
@@ -102,8 +108,21 @@ def why_text(circuit: Circuit, path: str) -> str:
     if chain is None:
         hint = suggest(path, circuit.history, "path")
         raise FitError(Problem("path", f"{path} is no path of {circuit.experiment.experiment}", None, hint))
-    width = max(len(value) for value, _ in chain)
-    return "\n".join(f"{value:<{width}}  {origin}" for value, origin in chain)
+    if not chain:
+        return "not given"
+    value = _final(circuit, path)
+    rows = [*chain, (value, "what it comes to")] if value not in ("", chain[-1][0]) else chain
+    width = max(len(value) for value, _ in rows)
+    return "\n".join(f"{value:<{width}}  {origin}" for value, origin in rows)
+
+
+def _final(circuit: Circuit, path: str) -> str:
+    """The value at a path of the resolved model, of which an expression was written; empty if there is none."""
+    here: Any = {**circuit.resolved, **circuit.resolved["region"]}
+    for word in path.split("."):
+        inside = [here, *(here.get(key) for key in _INSIDE)] if isinstance(here, dict) else []
+        here = next((place[word] for place in inside if isinstance(place, dict) and word in place), None)
+    return str(here) if isinstance(here, int | float | str) and not isinstance(here, bool) else ""
 
 
 def equations_text(plan: Plan) -> str:
@@ -174,7 +193,9 @@ def content(data: Mapping[str, Any]) -> str:
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        pass
+        def ignore_aliases(self, data: Any) -> bool:
+            """A value used twice is written twice: nobody wants to look up what ``*id001`` was."""
+            return True
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)

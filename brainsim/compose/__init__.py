@@ -47,7 +47,7 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
 
     feeds.stimuli(circuit, cells)
     inputs = feeds.samples(circuit, cells, problems)
-    for join in joins:
+    for join in (*joins, *_silent(circuit, cells, clock, problems)):
         join.reach()
     for cell in cells.values():
         ports.close(cell)
@@ -102,6 +102,16 @@ def _names(circuit: Circuit) -> dict[str, str]:
         taken.add(name)
         names[path] = name
     return names
+
+
+def _silent(circuit: Circuit, cells: Mapping[str, Cell], clock: Clock, problems: Problems) -> list[Join]:
+    """Joins without a source, because a lesion took it: they reach the target and are then forgotten."""
+    made = []
+    for projection in circuit.silent:
+        ends = (cells[projection.target.path], cells[projection.target.path])
+        for synapse in projection.synapses:
+            made.append(Join(projection, synapse, None, "", ends, clock, problems, {}, lambda name: []))
+    return made
 
 
 def _joins(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -152,9 +153,12 @@ def _spread(ax: Axes, times: NDArray[np.float64], values: NDArray[np.float64], f
     """Mean and the middle 80 % of many members."""
     step = max(1, len(times) // 800)
     t = times[::step] * factor
-    low, high = np.nanpercentile(values[::step], [10, 90], axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a time at which every member is NaN: a gap in the curve
+        low, high = np.nanpercentile(values[::step], [10, 90], axis=1)
+        mean = np.nanmean(values[::step], axis=1)
     ax.fill_between(t, low, high, color=colour("exc"), alpha=0.18, lw=0)
-    ax.plot(t, np.nanmean(values[::step], axis=1), color=colour("exc"), lw=1.6)
+    ax.plot(t, mean, color=colour("exc"), lw=1.6)
 
 
 def _keys(ax: Axes, ends: list[tuple[float, str, str]], room: float) -> None:

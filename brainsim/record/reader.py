@@ -16,6 +16,13 @@ from brainsim.record import merging, segments
 #: Largest array that is read at once, in bytes.
 BUDGET = 4 * 2**30
 
+#: What to do when nothing of a group was kept.
+_NONE = {
+    "spikes": "No spikes were recorded. Write for example record: {spikes: [exc]}.",
+    "report": "No variables were recorded over time. Write for example record: {state: {exc: {variables: [v]}}}.",
+    "edges": "Weights are kept of projections that learn, and this run has none.",
+}
+
 
 class NotRecorded(RunError, KeyError):
     """Nothing was recorded under this path."""
@@ -158,7 +165,7 @@ class Reader:
         if not have:
             known = self.names(group)
             what = {"spikes": "spikes", "report": "state", "edges": "weights"}.get(group, group)
-            hint = suggest(name, known, "recorded path") if known else f"No {what} were recorded."
+            hint = suggest(name, known, "recorded path") if known else _NONE.get(group, f"There are no {what}.")
             raise NotRecorded(Problem("path", f"{self.folder.name} has no {what} of {name}", hint=hint))
         return have
 

@@ -95,7 +95,7 @@ def prepare(
     overrides |= {} if backend is None else {"run.backend": str(backend)}
     tree, shelf, path = find(experiment, library)
     root = _root(path)
-    built = build(wrap(tree, shelf), shelf, overrides, root)
+    built = build(_whole(tree, shelf), shelf, overrides, root)
     made = compose(built, shelf)
     notes = tuple(dict.fromkeys((*shelf.notes, *built.notes, *made.notes)))
     return Prepared(built, made, shelf, overrides, path, root, notes)
@@ -105,7 +105,7 @@ def circuit(experiment: Experiment, set: Values | None = None, library: Sequence
     """The graph of an experiment; a region or neuron gets a small experiment around it."""
     tree, shelf, path = find(experiment, library)
     overrides = {str(dotted): _text(value) for dotted, value in (set or {}).items()}
-    return build(wrap(tree, shelf), shelf, overrides, _root(path))
+    return build(_whole(tree, shelf), shelf, overrides, _root(path))
 
 
 def plan(
@@ -140,11 +140,23 @@ def check(
     or ``FitError`` with all problems of a stage.
     """
     tree, shelf, _ = find(experiment, library)
-    if source.identify(tree)[0] in ("experiment", "region", "neuron"):
-        return list(prepare(experiment, set, library=library).notes)
+    kind = source.identify(tree)[0]
+    if kind in ("experiment", "region", "neuron"):
+        try:
+            return list(prepare(experiment, set, library=library).notes)
+        except FitError as error:
+            if kind == "experiment" or any(problem.kind != "needs" for problem in error.problems):
+                raise
+            # A part may rely on what is around it where it is used.
+            return [f"needs what is around it: {problem.message}" for problem in error.problems]
     _nothing_set(set, tree)
     check_alone(shelf.resolve(tree))
     return list(shelf.notes)
+
+
+def _whole(tree: Tree, shelf: Library) -> Tree:
+    """An experiment as it is; a region or neuron, merged with its parents, with a small experiment around it."""
+    return wrap(tree if source.identify(tree)[0] == "experiment" else shelf.resolve(tree), shelf)
 
 
 def _root(path: Path | None) -> Path:

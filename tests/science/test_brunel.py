@@ -7,6 +7,9 @@ import math
 import numpy as np
 import pytest
 
+#: What this is the test of.
+PARTS = ["region brunel"]
+
 
 def cell_rate(mu: float, sigma: float) -> float:
     """Rate in Hz at mean ``mu`` and spread ``sigma`` in mV: Brunel (2000) eq. 21 with tau 20 ms, t_ref 2 ms."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+#: What this is the test of.
+PARTS = ["region cortex_ei"]
+
 
 def rate(results, path: str = "exc", start: float = 0.1) -> float:
     """Mean rate in Hz after ``start``."""

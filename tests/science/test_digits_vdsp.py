@@ -7,6 +7,9 @@ import pytest
 import brainsim
 from brainsim import backends
 
+#: What this is the test of: no part by itself, but all of them together.
+PARTS: list[str] = []
+
 pytestmark = [pytest.mark.science, pytest.mark.compiled]
 
 

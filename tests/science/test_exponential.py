@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+#: What this is the test of.
+PARTS = ["synapse exponential"]
+
 TEXT = """
 experiment: psp
 region:

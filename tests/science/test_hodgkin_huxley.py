@@ -6,6 +6,9 @@ from math import exp
 
 import pytest
 
+#: What this is the test of.
+PARTS = ["neuron hodgkin_huxley"]
+
 TEXT = """
 experiment: step
 region:

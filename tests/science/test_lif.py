@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+#: What this is the test of.
+PARTS = ["neuron lif"]
+
 # Values of the file's own defaults, in ms, mV, pA, nS, pF.
 C_M, G_L, E_L, V_TH, V_R, T_REF = 200.0, 10.0, -70.0, -50.0, -65.0, 2.0
 TAU = C_M / G_L

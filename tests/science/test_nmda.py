@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+#: What this is the test of.
+PARTS = ["synapse nmda"]
+
 TEXT = """
 experiment: psp
 region:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+#: What this is the test of.
+PARTS = ["region reward_loop"]
+
 
 def changes(results) -> tuple[float, float]:
     """Mean change of the weights of cue A and of cue B."""

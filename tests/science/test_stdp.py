@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+#: What this is the test of.
+PARTS = ["plasticity stdp"]
+
 # A pair of cells for every distance: the presynaptic cells fire at 100 ms, the others from 50 ms before to 50 ms after.
 PAIRS = """
 experiment: window

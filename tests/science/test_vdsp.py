@@ -11,6 +11,9 @@ import pytest
 
 from brainsim import datasets
 
+#: What this is the test of.
+PARTS = ["plasticity vdsp"]
+
 LAYER = """
 experiment: small_layer
 region: {name: vdsp_layer, parameters: {n_cells: 20}}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+#: What this is the test of.
+PARTS = ["region vdsp_layer"]
+
 SMALL = {"n_cells": 20, "data.label": 150, "data.test": 100, "phases.train.passes": 1}
 
 

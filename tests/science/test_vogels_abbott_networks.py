@@ -11,6 +11,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+#: What this is the test of.
+PARTS = ["region cuba", "region coba"]
+
 
 def activity(results, start: float, stop: float) -> tuple[float, float, float]:
     """Rate of excitatory and inhibitory cells in Hz, and mean CV of the intervals of excitatory cells."""

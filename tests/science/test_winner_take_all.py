@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+#: What this is the test of.
+PARTS = ["region winner_take_all", "neuron wta_adapting", "neuron referee", "synapse bid"]
+
 TEXT = """
 experiment: contest
 region:
