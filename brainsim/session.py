@@ -88,7 +88,6 @@ class Session:
         self._objects = {item.path: item.name for item in items}
 
     def _build(self, samples: Any, order: np.ndarray | None, saved: Any) -> None:
-        b2 = brian.load()
         plan = self.plan
         if self.backend == "native":
             native.load()
@@ -99,9 +98,9 @@ class Session:
             stack.enter_context(brian.own_clock())
             stack.callback(np.random.set_state, np.random.get_state())
             built = self._built = builder.build(plan, samples, order, saved)
-            b2.seed(seeds.noise_seed(plan.seed))
             try:
-                stepper = stepping.prepare(self.backend, built.network, dict(built.namespace))
+                seed = seeds.noise_seed(plan.seed)
+                stepper = stepping.prepare(self.backend, built.network, dict(built.namespace), seed)
             except Exception as error:
                 raise native.failure(error, None) or builder.explain(error, plan) from error
         self.notes = tuple(dict.fromkeys([*plan.notes, *brian.notes(), *notes]))

@@ -100,6 +100,8 @@ LIGHT = {
     "graph": ["show", "cortex_ei", "--graph"],
     "cite": ["cite", "cortex_ei"],
     "schema": ["schema", "neuron"],
+    "doctor": ["doctor"],
+    "clean": ["clean", "--dry-run"],
 }
 
 

@@ -140,11 +140,16 @@ def test_two_sessions_and_a_run_at_once(tmp_path):
         np.testing.assert_array_equal(ours[1], theirs[1])
 
 
-def test_noise_follows_the_seed():
+@pytest.mark.parametrize("backend", BOTH)
+def test_noise_follows_the_seed(backend):
     def spikes(seed):
-        with brainsim.Session("cortex_ei", seed=seed, backend="numpy") as run:
+        with (
+            brainsim.Session("cortex_ei", seed=seed, backend=backend) as run,
+            brainsim.Session("cortex_ei", seed=7, backend=backend) as other,
+        ):
             run.step(200)
             np.random.rand(3)
+            other.step(seed)
             run.step(200)
             return run.spikes("exc")[1]
 

@@ -22,10 +22,12 @@ class Stepper(Protocol):
         """Model time in seconds."""
 
 
-def prepare(backend: str, network: Any, namespace: dict[str, Any]) -> Stepper:
-    """Make a network ready on Brian2's current device, which is that of ``backend``."""
+def prepare(backend: str, network: Any, namespace: dict[str, Any], seed: int) -> Stepper:
+    """Make a network ready on Brian2's current device, which is that of ``backend``; ``seed`` is that of its noise."""
+    b2 = brian.load()
     if backend == "native":
-        return Compiled(brian.load().get_device().prepare(network, namespace))
+        return Compiled(b2.get_device().prepare(network, namespace, seed=seed))
+    b2.seed(seed)
     return Interpreted(network, namespace)
 
 

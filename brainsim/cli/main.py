@@ -144,6 +144,24 @@ def report(
 
 
 @app.command()
+def doctor() -> Job:
+    """Show versions, compiler, cache and backends, and what is missing."""
+    from brainsim.cli import machine as verb
+
+    return verb.doctor
+
+
+@app.command()
+def clean(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> Job:
+    """Empty the cache of compiled networks."""
+    from brainsim.cli import machine as verb
+
+    return partial(verb.clean, dry_run)
+
+
+@app.command()
 def schema(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="neuron, synapse, plasticity, region or experiment.")],
 ) -> Job:
