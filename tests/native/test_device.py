@@ -17,6 +17,8 @@ from brian2 import ms
 
 from brainsim.native import build, simulate
 
+pytestmark = pytest.mark.compiled
+
 
 def counter(**kwds):
     """A group whose x counts time steps."""
@@ -463,7 +465,12 @@ def test_gap_junctions_and_shared_variables(native, on_numpy):
         counts.connect(j="i")
         spikes = b2.SpikeMonitor(group)
         b2.Network(group, gaps, counts, spikes).run(60 * ms)
-        return np.array(spikes.i), np.array(spikes.t_), np.array(group.v), np.array([group.total])
+        return (
+            np.array(spikes.i),
+            np.array(spikes.t_),
+            np.array(group.v),
+            np.array(group.variables["total"].get_value()),
+        )
 
     for found, expected in zip(run(), on_numpy(run), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-12)
