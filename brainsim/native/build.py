@@ -14,6 +14,7 @@ import hashlib
 import logging
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -96,24 +97,24 @@ def clear_cache() -> int:
     return len(libraries)
 
 
-def find_compiler() -> str:
-    """The C++ compiler to use: ``$CXX``, or the first of g++, clang++, c++ that exists."""
+def find_compiler() -> tuple[str, ...]:
+    """The C++ compiler to use: ``$CXX`` (which may be a command with arguments), or the first one that exists."""
     chosen = os.environ.get("CXX")
-    for name in [chosen] if chosen else ["g++", "clang++", "c++"]:
-        path = shutil.which(name)
+    for command in [shlex.split(chosen)] if chosen else [["g++"], ["clang++"], ["c++"]]:
+        path = shutil.which(command[0])
         if path:
-            return path
+            return (path, *command[1:])
     what = f"CXX names '{chosen}', which is not a program here" if chosen else "none of g++, clang++, c++ was found"
     raise BuildError(f"The native device needs a C++ compiler: {what}. Install one, or use another backend.")
 
 
 @functools.cache
-def compiler_version(path: str) -> str:
+def compiler_version(compiler: tuple[str, ...]) -> str:
     """What the compiler says about itself."""
     try:
-        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=True)
+        answer = subprocess.run([*compiler, "--version"], capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        raise BuildError(f"The C++ compiler '{path}' does not run: {error}") from error
+        raise BuildError(f"The C++ compiler '{' '.join(compiler)}' does not run: {error}") from error
     return answer.stdout.partition("\n")[0]
 
 
@@ -135,7 +136,7 @@ def processor() -> str:
 
 def flags() -> tuple[str, ...]:
     """The compiler's flags; ``BRAINSIM_NATIVE_FLAGS`` adds to them (e.g. ``-O0``, or a sanitizer)."""
-    return (*DEFAULT_FLAGS, *os.environ.get("BRAINSIM_NATIVE_FLAGS", "").split())
+    return (*DEFAULT_FLAGS, *shlex.split(os.environ.get("BRAINSIM_NATIVE_FLAGS", "")))
 
 
 def library(source: str, extras: Extras = Extras()) -> Path:
@@ -160,9 +161,9 @@ def library(source: str, extras: Extras = Extras()) -> Path:
     return path
 
 
-def _key(source: str, compiler: str, extras: Extras) -> str:
+def _key(source: str, compiler: tuple[str, ...], extras: Extras) -> str:
     digest = hashlib.sha256()
-    parts = [source, compiler, compiler_version(compiler), processor(), sys.platform, *flags(), *extras.flags()]
+    parts = [source, *compiler, compiler_version(compiler), processor(), sys.platform, *flags(), *extras.flags()]
     for name in extras.sources:
         parts += [name, Path(name).read_text(errors="replace")]
     for part in parts:
@@ -196,12 +197,12 @@ def _work_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _compile(compiler: str, source: str, extras: Extras, work: Path) -> Path:
+def _compile(compiler: tuple[str, ...], source: str, extras: Extras, work: Path) -> Path:
     made = work / "model.so"
     try:
         (work / "model.cpp").write_text(source)
         sources = ["model.cpp", *map(os.path.abspath, extras.sources)]
-        command = [compiler, *flags(), *sources, "-o", "model.so", *extras.flags()]
+        command = [*compiler, *flags(), *sources, "-o", "model.so", *extras.flags()]
         result = subprocess.run(command, cwd=work, capture_output=True, text=True)
     except OSError as error:
         raise BuildError(f"Could not compile the model: {error}") from error
@@ -209,7 +210,7 @@ def _compile(compiler: str, source: str, extras: Extras, work: Path) -> Path:
         text = result.stderr.strip() or f"the compiler ended with status {result.returncode}"
         errors = [line for line in text.splitlines() if "error" in line.lower()]
         raise BuildError(
-            f"Could not compile the model with {os.path.basename(compiler)}: "
+            f"Could not compile the model with {os.path.basename(compiler[0])}: "
             f"{(errors or text.splitlines())[0]}\n\n{text[:5000]}"
         )
     return made

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.core.base import BrianObject, BrianObjectException
 from brian2.core.network import Network, TextReport, profiling_summary
 from brian2.core.variables import DynamicArrayVariable
@@ -217,6 +218,24 @@ class Session:
         return spent
 
 
+def _before_run(net: Network, namespace: dict[str, Any]) -> None:
+    """Let all objects make their code; those that use a function without C++ text make numpy code."""
+    while True:
+        try:
+            return net.before_run(namespace)
+        except BrianObjectException as error:
+            obj = next(obj for obj in net.sorted_objects if obj.name == error._brian_objname)
+            missing = isinstance(error.__cause__, NotImplementedError) and "Cannot use function" in str(error.__cause__)
+            if not missing or getattr(obj, "codeobj_class", NumpyCodeObject) is not None:
+                raise
+            logger.warn(
+                f"'{obj.name}' uses a function without C++ text, and is therefore run by numpy in every time step: "
+                f"{error.__cause__}. Add one with @implementation('cpp', ...) to have it compiled.",
+                "function_without_cpp",
+            )
+            obj.codeobj_class = NumpyCodeObject
+
+
 def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any], random: Any = None) -> Session:
     """What ``Network.run`` does before its loop."""
     net._clocks = {obj.clock for obj in net.sorted_objects}
@@ -224,7 +243,7 @@ def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any], ra
         clock.set_interval(net.t, t_end)
     device.check_supported(net)
     with integrators.kept():
-        net.before_run(namespace)
+        _before_run(net, namespace)
     clocks = sorted(net._clocks, key=lambda clock: clock.name)
     steps = steps_of(net)
     session = Session(device, net, steps, clocks, random)

@@ -13,6 +13,8 @@ import pytest
 
 from brainsim.native import build
 
+pytestmark = pytest.mark.compiled
+
 SOURCE = 'extern "C" __attribute__((visibility("default"))) int answer() { return %d; }'
 
 
@@ -108,6 +110,11 @@ def test_without_a_compiler(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(build.BuildError, match="no-such-compiler"):
         build.library(SOURCE % 1)
+
+
+def test_a_compiler_with_arguments(monkeypatch):
+    monkeypatch.setenv("CXX", "env g++ -DNOTHING")
+    assert answer(build.library(SOURCE % 7)) == 7
 
 
 def test_what_does_not_compile():

@@ -17,6 +17,8 @@ from brian2 import ms
 
 from brainsim.native import build, simulate
 
+pytestmark = pytest.mark.compiled
+
 
 def counter(**kwds):
     """A group whose x counts time steps."""
@@ -463,7 +465,53 @@ def test_gap_junctions_and_shared_variables(native, on_numpy):
         counts.connect(j="i")
         spikes = b2.SpikeMonitor(group)
         b2.Network(group, gaps, counts, spikes).run(60 * ms)
-        return np.array(spikes.i), np.array(spikes.t_), np.array(group.v), np.array([group.total])
+        return (
+            np.array(spikes.i),
+            np.array(spikes.t_),
+            np.array(group.v),
+            np.array(group.variables["total"].get_value()),
+        )
+
+    for found, expected in zip(run(), on_numpy(run), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_functions_without_cpp_are_run_by_numpy(native, on_numpy):
+    @b2.check_units(x=1, result=1)
+    def bend(x):
+        return np.minimum(x, 0.4)
+
+    def run():
+        group = b2.NeuronGroup(
+            9, "dv/dt = (1.3 - v + bend(v)) / (10*ms) : 1", threshold="v > 1", reset="v = 0.1 * bend(v)",
+            method="euler", namespace={"bend": bend},
+        )  # fmt: skip
+        group.v = "0.1 * i"
+        synapses = b2.Synapses(group, group, "w : 1", on_pre="v_post += w * bend(i / 10.0)", namespace={"bend": bend})
+        synapses.connect(condition="i != j")
+        synapses.w = 0.02
+        synapses.delay = "0.1*ms * (i + j)"
+        spikes = b2.SpikeMonitor(group)
+        net = b2.Network(group, synapses, spikes)
+        net.run(30 * ms)
+        net.run(10 * ms)
+        return np.array(spikes.i), np.array(group.v)
+
+    for found, expected in zip(run(), on_numpy(run), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert "Python" in native.explain()
+
+
+def test_code_object_class_chosen_by_the_user(native, on_numpy):
+    def run():
+        group = b2.NeuronGroup(6, "dv/dt = 1.1 / (10*ms) : 1", threshold="v > 1", reset="v = 0", method="euler")
+        group.v = "0.15 * i"
+        synapses = b2.Synapses(group, group, on_pre="v_post += 0.01", codeobj_class=b2.NumpyCodeObject)
+        synapses.connect()
+        synapses.delay = "0.2*ms * j"
+        monitor = b2.StateMonitor(group, "v", record=True, codeobj_class=b2.NumpyCodeObject)
+        b2.Network(group, synapses, monitor).run(30 * ms)
+        return (np.array(monitor.v),)
 
     for found, expected in zip(run(), on_numpy(run), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-12)

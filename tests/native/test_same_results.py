@@ -27,6 +27,8 @@ STANDALONE = """
 import sys, numpy, brian2
 sys.path.insert(0, {tests!r})
 from native_models import {name}
+
+pytestmark = pytest.mark.compiled
 brian2.prefs.codegen.cpp.extra_compile_args_gcc = ["-w", "-O1", "-ffp-contract=off"]
 brian2.prefs.devices.cpp_standalone.extra_make_args_unix = ["-j2"]
 brian2.set_device("cpp_standalone", directory={folder!r}, with_output=False)
@@ -34,7 +36,6 @@ numpy.savez({result!r}, **{name}())
 """
 
 
-@pytest.mark.compiled
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["cuba", "vdsp"])  # stdp has two runs
 def test_results_are_those_of_cpp_standalone(name, native, tmp_path):
