@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 import brainsim
 from brainsim.backends import cost, room
-from brainsim.errors import FitError, SetupError
+from brainsim.errors import FitError, RunError, SetupError
 
 RUN = """\
 experiment: small
@@ -73,3 +77,60 @@ def test_units_of_negative_powers_are_ones_brian2_reads(tmp_path):
     text = f"experiment: bath\nregion: {{region: r, populations: {{one: {{neuron: {cell}, size: 1}}}}}}\n"
     brainsim.run(text + "run: {duration: 1 ms, backend: numpy}", out=tmp_path / "out")
     assert "second**-2*mole" in (tmp_path / "out" / "script.py").read_text()
+
+
+def test_pipes_are_not_waited_for(tmp_path):
+    (tmp_path / "small.yaml").write_text(RUN.replace("connect: all", "connect: {matrix: pairs.csv}"))
+    os.mkfifo(tmp_path / "pairs.csv")
+    with pytest.raises(FitError, match="not an ordinary file"):
+        brainsim.check(tmp_path / "small.yaml")
+    folder = tmp_path / "run"
+    (folder / "segments").mkdir(parents=True)
+    os.mkfifo(folder / "summary.json")
+    os.mkfifo(folder / "segments" / "manifest.json")
+    with pytest.raises(RunError, match="not an ordinary file"):
+        _ = brainsim.open(folder).summary
+    with pytest.raises(RunError, match="not an ordinary file"):
+        brainsim.open(folder).spikes("one")
+
+
+def test_a_table_with_an_endless_column_name(tmp_path):
+    (tmp_path / "small.yaml").write_text(RUN.replace("connect: all", "connect: {matrix: pairs.csv}"))
+    (tmp_path / "pairs.csv").write_text(f"source,target,{'x' * 200_000}\n1,2,3\n")
+    with pytest.raises(FitError, match="field larger than"):
+        brainsim.check(tmp_path / "small.yaml")
+
+
+def test_nothing_in_the_working_folder_is_run(tmp_path, brainsim_command):
+    (tmp_path / "small.yaml").write_text(RUN)
+    trap = f"open({str(tmp_path / 'run')!r} + __name__, 'w').close()\n"
+    for name in ("numpy", "yaml", "typer", "rich", "h5py", "brian2", "sympy", "matplotlib", "jinja2", "script"):
+        (tmp_path / f"{name}.py").write_text(trap)
+    (tmp_path / "brian_preferences").write_text(trap)
+    # Not code, but it would start LaTeX.
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 70\n")
+    done = brainsim_command("run", "small.yaml", "--out", "out", PATH="/nowhere")
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.glob("run*")) and "No raster" not in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_working_folder_that_is_gone(tmp_path, root):
+    (tmp_path / "small.yaml").write_text(RUN)
+    code = (
+        "import os, sys; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone');"
+        "from brainsim.cli.main import _attempt; sys.exit(_attempt(sys.argv[1:], False))"
+    )
+    env = {**os.environ, "PYTHONPATH": str(root), "NO_COLOR": "1"}
+    for arguments, wanted in ((("check",), 0), (("run", "--no-report"), 3), (("show", "--script", "--out", "x.py"), 3)):
+        command = [sys.executable, "-c", code, arguments[0], str(tmp_path / "small.yaml"), *arguments[1:]]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == wanted, done.stderr
+        assert "error[bug]" not in done.stderr
+
+
+def test_without_a_compiler_no_folder_is_made(tmp_path, brainsim_command):
+    (tmp_path / "small.yaml").write_text(RUN)
+    for backend in ("cython", "cpp_standalone"):
+        done = brainsim_command("run", "small.yaml", "--backend", backend, "--out", "out", PATH="/nowhere", CXX="")
+        assert done.returncode == 3 and "no C++ compiler" in done.stderr
+        assert not (tmp_path / "out").exists()

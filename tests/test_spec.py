@@ -258,3 +258,10 @@ def test_any_content_is_right_or_a_clear_error(kind: str, content: dict):
             assert problem.mark is not None
             assert problem.message
             assert not JARGON.search(problem.message), problem
+
+
+def test_the_reference_page_is_current():
+    from brainsim.spec.reference import reference
+
+    page = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
+    assert page.read_text() == reference(), "python -m brainsim.spec.reference > docs/reference.md"

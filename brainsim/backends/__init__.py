@@ -16,7 +16,7 @@ from brainsim.compose import draws
 from brainsim.compose.plan import Plan
 from brainsim.errors import Problem, SetupError, suggest
 
-__all__ = ["BACKENDS", "Outcome", "available", "choose", "room", "run"]
+__all__ = ["BACKENDS", "Outcome", "available", "choose", "require", "room", "run"]
 
 
 def _numpy(plan, samples, order, recorder, progress, folder, saved, keep) -> Outcome:
@@ -75,6 +75,15 @@ def choose(plan: Plan, samples: Any = None) -> tuple[str, str]:
     return name, f"{there}; {refused}" if refused else there
 
 
+def require(backend: str) -> None:
+    """Raise ``SetupError`` if a backend is unknown or cannot be used here."""
+    if backend not in BACKENDS:
+        raise SetupError(Problem("backend", f"{backend} is not a backend", hint=suggest(backend, BACKENDS, "backend")))
+    reason = available().get(backend, "")
+    if reason:
+        raise SetupError(Problem("backend", f"{backend} cannot be used: {reason}.", hint="Use backend: numpy."))
+
+
 def run(
     plan: Plan,
     backend: str,
@@ -102,10 +111,6 @@ def run(
     """
     if backend == "auto":
         backend = choose(plan, samples)[0]
-    if backend not in BACKENDS:
-        raise SetupError(Problem("backend", f"{backend} is not a backend", hint=suggest(backend, BACKENDS, "backend")))
-    reason = available().get(backend, "")
-    if reason:
-        raise SetupError(Problem("backend", f"{backend} cannot be used: {reason}.", hint="Use backend: numpy."))
+    require(backend)
     arguments = (samples, order, recorder, progress or silent, Path(folder) if folder else None, saved, keep)
     return BACKENDS[backend](plan, *arguments)

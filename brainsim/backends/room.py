@@ -25,9 +25,9 @@ def memory() -> float:
 
 def free_disk(folder: Path) -> float:
     """Bytes free where ``folder`` is or will be; infinite if nobody says."""
-    folder = Path(folder).absolute()
-    place = next((p for p in (folder, *folder.parents) if p.is_dir()), None)
     try:
+        folder = Path(folder).absolute()
+        place = next((p for p in (folder, *folder.parents) if p.is_dir()), None)
         return float(shutil.disk_usage(place).free) if place else float("inf")
     except OSError:
         return float("inf")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ MAX_ROWS = 50_000_000
 def _text(text: str, root: Path, mark: Mark | None) -> str:
     path = source.within(root, text, mark)
     try:
-        if path.stat().st_size > 500_000_000:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+            raise FileError(Problem("path", f"{text} is not an ordinary file", mark, "Give a CSV file."))
+        if found.st_size > 500_000_000:
             raise FileError(Problem("limit", f"{text} is larger than 500 MB", mark, "Split the projection."))
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -44,10 +48,10 @@ def matrix(
 
     Sorted by source and target. Numbers count from 0 within the ends of the projection.
     """
+    wanted = ["source", "target", *([column] if column else [])]
     try:
         rows = csv.reader(io.StringIO(_text(text, root, mark)))
         header = [name.strip() for name in next(rows, [])]
-        wanted = ["source", "target", *([column] if column else [])]
         missing = [name for name in wanted if name not in header]
         for name in missing:
             place = column_mark if name == column else mark

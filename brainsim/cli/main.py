@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from brainsim.errors import BrainsimError
+from brainsim.errors import BrainsimError, SetupError
 
 #: Exit codes beside those of the errors (1 run failed, 2 user error, 3 environment): the shell's 128 + signal.
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
@@ -212,6 +212,13 @@ def _attempt(arguments: list[str], debug: bool) -> int:
             traceback.print_exc()
         show_error(error)
         return error.exit_code
+    except MemoryError as error:
+        from brainsim.cli.console import tell
+
+        if debug:
+            raise
+        tell(f"error[memory]: there is not enough memory. {error}".rstrip(), style="red")
+        return SetupError.exit_code
     except Exception as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):
             return _usage(error)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from brainsim.cli.console import say, table, tell
 from brainsim.cli.run import overrides
-from brainsim.errors import FileError, FitError, Problem, suggest
+from brainsim.errors import FileError, FitError, Problem, SetupError, suggest
 from brainsim.units import unit_name
 
 if TYPE_CHECKING:
@@ -57,7 +57,11 @@ def write(text: str, out: Path | None) -> None:
     if out is None:
         say(text.rstrip("\n"))
         return
-    out.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    try:
+        out.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    except OSError as error:
+        problem = Problem("path", f"cannot write {out}: {error.strerror}", None, "Choose another --out.")
+        raise SetupError(problem) from None
     tell(f"Written to {out}")
 
 

@@ -65,7 +65,9 @@ def style() -> Iterator[None]:
         "svg.image_inline": True,
         "path.simplify": False,
     }
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # not what a file matplotlibrc in the working folder says: usetex would start LaTeX
+        matplotlib.rcParams.update(settings)
         yield
 
 

@@ -45,6 +45,8 @@ def listed(run: Path, verify: bool = True) -> list[Path]:
     """
     folder = run / FOLDER
     try:
+        if (folder / MANIFEST).exists() and not (folder / MANIFEST).is_file():
+            raise OSError("it is not an ordinary file")
         content = json.loads((folder / MANIFEST).read_text())
         segments = [Segment(**entry) for entry in content["segments"]]
         wrong = [s.file for s in segments if not _NAME.fullmatch(s.file)]

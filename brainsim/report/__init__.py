@@ -56,7 +56,7 @@ def write(folder: str | Path) -> Path:
             found = make(page)
         except BrainsimError as error:
             page.notes.append(f"No {name}: {error.problems[0].message}")
-        except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, TypeError, ValueError) as error:
             # Files of another version, or cut short: the rest is still worth showing.
             page.notes.append(f"No {name}: {type(error).__name__}: {error}")
         else:

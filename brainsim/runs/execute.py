@@ -111,6 +111,7 @@ def run(
         trials = phases.schedule(plan, samples)
         saved = weights.saved_values(plan, prepared.root)
         name, reason = ("", "asked for") if plan.backend != "auto" else backends.choose(plan, samples)
+        backends.require(name or plan.backend)
     job = _Job(prepared, samples, trials, saved, name or plan.backend, reason, watch, RunFolder(plan.name, out))
     return job.run(backends, progress or (lambda *_: None))
 

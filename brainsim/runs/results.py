@@ -165,6 +165,8 @@ class Results:
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
+            if (self.folder / name).exists() and not (self.folder / name).is_file():  # a pipe would be waited for
+                raise OSError("it is not an ordinary file")
             content = json.loads((self.folder / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}

@@ -49,7 +49,7 @@ def _bytes(path: Path, shown: str) -> bytes:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         try:
-            others = [p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")]
+            others = [p.name for p in path.parent.iterdir() if p.exists() and p.suffix in (".yaml", ".yml")]
         except OSError:
             others = []
         close = nearest(path.name, others)
