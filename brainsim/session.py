@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -79,6 +80,7 @@ class Session:
         prepared = prepare(experiment, set, seed, None, library)
         plan = self.plan = replace(prepared.plan, watches=_watches(prepared.plan))
         self.backend, self.reason = _choose(plan, backend)
+        backends.room.check(plan, Path.cwd())
         samples = datasets.load(plan.data.name, plan.data.splits) if plan.data else None
         order = phases.schedule(plan, samples).order if plan.data else None
         self._build(samples, order, weights.saved_values(plan, prepared.root))
@@ -271,8 +273,7 @@ def _choose(plan: Plan, asked: str | None) -> tuple[str, str]:
     if name not in STEPPED:
         hint = suggest(name, STEPPED, "backend") if name not in there else f"Use {', '.join(STEPPED[:2])} or auto."
         raise SetupError(Problem("backend", f"{name} cannot be stepped from Python", hint=hint))
-    if there[name]:
-        raise SetupError(Problem("backend", f"{name} cannot be used: {there[name]}.", hint="Use backend: numpy."))
+    backends.require(name)
     return name, "asked for"
 
 
