@@ -16,7 +16,7 @@ from brainsim.compose import draws
 from brainsim.compose.plan import Plan
 from brainsim.errors import Problem, SetupError, suggest
 
-__all__ = ["BACKENDS", "Outcome", "available", "choose", "require", "room", "run"]
+__all__ = ["BACKENDS", "Outcome", "available", "best", "choose", "require", "room", "run"]
 
 
 def _numpy(plan, samples, order, recorder, progress, folder, saved, keep) -> Outcome:
@@ -60,19 +60,25 @@ def available() -> dict[str, str]:
     return {"numpy": "", "cython": cython or compiler, "cpp_standalone": compiler or make, "native": compiler}
 
 
-def choose(plan: Plan, samples: Any = None) -> tuple[str, str]:
-    """What ``auto`` means for this plan, and why in one sentence. Sizes and steps decide, and nothing measured."""
+def best(plan: Plan) -> tuple[str, str]:
+    """What ``auto`` means for this plan where everything is installed, and why in one sentence."""
     seconds = cost.numpy_seconds(plan)
-    there, here = f"on numpy it would take about {cost.in_words(seconds)}", cost.in_words(seconds)
-    refused = native.refuses(plan)
+    words, refused = cost.in_words(seconds), native.refuses(plan)
     compiling = cost.standalone_compile_seconds(plan) if refused else cost.compile_seconds(plan)
     if seconds <= compiling + seconds / cost.SPEEDUP:
-        return "numpy", f"it takes about {here} on numpy, less than compiling is worth"
-    missing = available()
-    name = "cpp_standalone" if refused else "native"
-    if missing[name]:
-        return "numpy", f"it takes about {here} there, and compiled code is not possible: {missing[name]}"
-    return name, f"{there}; {refused}" if refused else there
+        return "numpy", f"it takes about {words} on numpy, less than compiling is worth"
+    reason = f"on numpy it would take about {words}"
+    return ("cpp_standalone", f"{reason}; {refused}") if refused else ("native", reason)
+
+
+def choose(plan: Plan, samples: Any = None) -> tuple[str, str]:
+    """What ``auto`` means for this plan here, and why. Sizes and steps decide, and nothing measured."""
+    name, reason = best(plan)
+    missing = available()[name]
+    if missing:
+        words = cost.in_words(cost.numpy_seconds(plan))
+        return "numpy", f"it takes about {words} there, and compiled code is not possible: {missing}"
+    return name, reason
 
 
 def require(backend: str) -> None:
