@@ -86,7 +86,7 @@ def test_experiments_of_the_library_equal_numpy(name):
     assert assert_equal(simulate(plan, "numpy")[0], simulate(plan)[0]) > 100
 
 
-@pytest.mark.parametrize("make", [balanced, plastic, lambda: digits(n_in=100, n_out=10), tables])
+@pytest.mark.parametrize("make", [plastic, lambda: digits(n_in=100, n_out=10), tables])
 def test_native_equals_numpy(make):
     plan = make()
     memory, outcome = simulate(plan)
@@ -147,7 +147,7 @@ def test_two_starts_share_what_was_compiled(compilations):
 
 def test_progress_and_segments(monkeypatch):
     monkeypatch.setattr(runtime, "REPORT_SECONDS", 0.01)
-    monkeypatch.setattr(runtime, "SEGMENT_SECONDS", 0.05)
+    monkeypatch.setattr(runtime, "SEGMENT_SECONDS", 0.01)
     seen = []
     plan = replace(plastic(), phases=(Phase("a", 6.0), Phase("b", 6.0)))
     memory, outcome = simulate(plan, progress=lambda *call: seen.append(call))
