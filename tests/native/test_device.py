@@ -515,3 +515,46 @@ def test_code_object_class_chosen_by_the_user(native, on_numpy):
 
     for found, expected in zip(run(), on_numpy(run), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_half_a_run_a_file_and_the_other_half_are_one_run(native, tmp_path):
+    def network():
+        group = b2.NeuronGroup(
+            30, "dv/dt = -v / (10*ms) + 0.4 * xi * ms**-0.5 : 1", threshold="v > 1", reset="v = 0", method="euler",
+            name="cells",
+        )  # fmt: skip
+        synapses = b2.Synapses(
+            group, group, "w : 1\nda/dt = -a / (5*ms) : 1 (event-driven)",
+            on_pre="v_post += w * rand(); a += 1; w += 0.001 * a",
+            name="synapses",
+        )  # fmt: skip
+        synapses.connect(condition="i != j")
+        synapses.delay = "0.1*ms * (1 + (i + 3*j) % 40)"
+        synapses.w = 0.05
+        spikes = b2.SpikeMonitor(group, name="spikes")
+        return b2.Network(group, synapses, spikes, name="net")
+
+    def results(net):
+        return [np.array(a) for a in (net["spikes"].t_, net["spikes"].i, net["cells"].v, net["synapses"].w)]
+
+    b2.seed(7)
+    net = network()
+    net.run(40 * ms)
+    whole = results(net)
+    del net
+    gc.collect()
+
+    b2.seed(7)
+    net = network()
+    net.run(20 * ms)
+    net.store(filename=str(tmp_path / "state"))
+    del net
+    gc.collect()
+
+    b2.seed(8)
+    net = network()
+    net.restore(filename=str(tmp_path / "state"), restore_random_state=True)
+    net.run(20 * ms)
+    assert len(whole[0]) > 50
+    for found, expected in zip(results(net), whole, strict=True):
+        np.testing.assert_array_equal(found, expected)
