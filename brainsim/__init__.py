@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from brainsim.runs.prepare import check, plan
     from brainsim.runs.results import Results
     from brainsim.runs.results import open_folder as open
+    from brainsim.session import Session
 
 __version__ = "0.1.0"
-__all__ = ["Results", "__version__", "check", "open", "plan", "run"]
+__all__ = ["Results", "Session", "__version__", "check", "open", "plan", "run"]
 
 #: Public name -> where it lives.
 _LAZY = {
@@ -28,6 +29,7 @@ _LAZY = {
     "plan": ("brainsim.runs.prepare", "plan"),
     "open": ("brainsim.runs.results", "open_folder"),
     "Results": ("brainsim.runs.results", "Results"),
+    "Session": ("brainsim.session", "Session"),
 }
 
 

@@ -149,6 +149,19 @@ def device(name: str, **options: Any) -> Iterator[Any]:
         devices.reset_device()
 
 
+@contextlib.contextmanager
+def own_clock() -> Iterator[None]:
+    """What is made inside gets a default clock of its own, which later networks of the device do not change."""
+    brian2 = load()
+    active = brian2.get_device()
+    before = active.defaultclock
+    active.defaultclock = brian2.Clock(dt=before.dt, name="defaultclock")
+    try:
+        yield
+    finally:
+        active.defaultclock = before
+
+
 class Interrupt:
     """Ctrl-C inside the ``with``: a running network ends its step and stops, anything else is interrupted.
 

@@ -83,18 +83,22 @@ FUNCTIONS: dict[str, Function] = {
 #: Name -> number of arguments, as ``expressions.parse`` wants it.
 ARITY: dict[str, int] = {name: len(function.arguments) for name, function in FUNCTIONS.items()}
 
+# Compiled bodies find the numbers of rows and columns before the values: with other data their text is the same, and
+# what was compiled is used again.
 _TABLE_CYTHON = """
 cdef {result} {name}({arguments}):
     global _namespace{name}_values
     cdef long row = {first}
-    row = 0 if row < 0 else ({rows} - 1 if row >= {rows} else row)
+    cdef long rows = _namespace{name}_values[0]
+    row = 0 if row < 0 else (rows - 1 if row >= rows else row)
     {body}
 """
 _TABLE_CPP = """
 static inline {result} {name}({arguments})
 {{
     long row = {first};
-    row = row < 0 ? 0 : (row >= {rows} ? {rows} - 1 : row);
+    const long rows = _namespace{name}_values[0];
+    row = row < 0 ? 0 : (row >= rows ? rows - 1 : row);
     {body}
 }}
 """
@@ -116,12 +120,12 @@ def table(name: str, array: np.ndarray) -> Function:
     if array.ndim == 1:
         values = np.ascontiguousarray(array, dtype=np.int32)
         last = values.size - 1
-        cython_body, cpp_body = f"return _namespace{name}_values[row]", f"return _namespace{name}_values[row];"
+        body = f"return _namespace{name}_values[row + 2]"
 
         def lookup(row):
             return values[np.clip(row, 0, last)]
 
-        return _table(name, "integer", 1, values.size, lookup, cython_body, cpp_body, values)
+        return _table(name, "integer", 1, values.size, 1, lookup, body, f"{body};", values)
     if array.ndim != 2 or array.dtype != np.uint8:
         raise TypeError(f"a table is integers [rows] or uint8 [rows, columns], not {array.dtype} {array.shape}")
     rows, columns = array.shape
@@ -130,11 +134,11 @@ def table(name: str, array: np.ndarray) -> Function:
         inside = (np.asarray(i) >= 0) & (np.asarray(i) < columns)
         return np.where(inside, array[np.clip(row, 0, rows - 1), np.clip(i, 0, columns - 1)], 0) / 255.0
 
-    outside = f"i < 0 or i >= {columns}", f"i < 0 || i >= {columns}"
-    place = f"_namespace{name}_values)[row*{columns} + i]"
-    cython_body = f"return 0.0 if {outside[0]} else (<unsigned char *> {place}/255.0"
-    cpp_body = f"return ({outside[1]}) ? 0.0 : ((const unsigned char*) {place}/255.0;"
-    return _table(name, "float", 2, rows, pixel, cython_body, cpp_body, _packed(array))
+    width = f"_namespace{name}_values[1]"
+    place = f"(_namespace{name}_values + 2))[row*{width} + i]"
+    cython_body = f"return 0.0 if i < 0 or i >= {width} else (<unsigned char *> {place}/255.0"
+    cpp_body = f"return (i < 0 || i >= {width}) ? 0.0 : ((const unsigned char*) {place}/255.0;"
+    return _table(name, "float", 2, rows, columns, pixel, cython_body, cpp_body, _packed(array))
 
 
 def one_hot(name: str, labels: np.ndarray) -> Function:
@@ -145,9 +149,9 @@ def one_hot(name: str, labels: np.ndarray) -> Function:
     def is_label(row, i):
         return np.where(values[np.clip(row, 0, last)] == i, 1.0, 0.0)
 
-    cython_body = f"return 1.0 if _namespace{name}_values[row] == i else 0.0"
-    cpp_body = f"return _namespace{name}_values[row] == i ? 1.0 : 0.0;"
-    return _table(name, "float", 2, values.size, is_label, cython_body, cpp_body, values)
+    cython_body = f"return 1.0 if _namespace{name}_values[row + 2] == i else 0.0"
+    cpp_body = f"return _namespace{name}_values[row + 2] == i ? 1.0 : 0.0;"
+    return _table(name, "float", 2, values.size, 1, is_label, cython_body, cpp_body, values)
 
 
 def class_of(name: str, labels: np.ndarray) -> Function:
@@ -158,11 +162,11 @@ def class_of(name: str, labels: np.ndarray) -> Function:
     def label(row, i):
         return values[np.clip(row, 0, last)]
 
-    body = f"return _namespace{name}_values[row]"
-    return _table(name, "integer", 2, values.size, label, body, body + ";", values)
+    body = f"return _namespace{name}_values[row + 2]"
+    return _table(name, "integer", 2, values.size, 1, label, body, body + ";", values)
 
 
-def _table(name, result, dimensions, rows, lookup, cython_body, cpp_body, values) -> Function:
+def _table(name, result, dimensions, rows, columns, lookup, cython_body, cpp_body, values) -> Function:
     arguments = ("row", "i")[:dimensions]
     kind = {"integer": "int", "float": "double"}[result]
     # Compiled code sees the first argument under another name: `row` is the one kept inside the array.
@@ -170,7 +174,6 @@ def _table(name, result, dimensions, rows, lookup, cython_body, cpp_body, values
     parts = {
         "result": kind,
         "name": name,
-        "rows": rows,
         "first": "asked",
         "arguments": ", ".join(f"const int {argument}" for argument in names),
     }
@@ -183,7 +186,7 @@ def _table(name, result, dimensions, rows, lookup, cython_body, cpp_body, values
         numpy=lookup,
         cython=_TABLE_CYTHON.format(body=cython_body, **parts),
         cpp=_TABLE_CPP.format(body=cpp_body, **parts),
-        arrays={f"{name}_values": values},
+        arrays={f"{name}_values": np.concatenate([np.array([rows, columns], np.int32), values])},
     )
 
 

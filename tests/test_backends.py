@@ -75,8 +75,8 @@ def assert_same(plan: Plan, one: Memory, two: Memory) -> None:
 def test_auto_follows_sizes_and_steps():
     assert backends.choose(balanced())[0] == "numpy"
     name, reason = backends.choose(digits(train=2000, test=500, passes=3))
-    assert name == "cpp_standalone" and "min" in reason
-    assert backends.choose(balanced(4000, duration=100.0))[0] == "cpp_standalone"
+    assert name == "native" and "min" in reason
+    assert backends.choose(balanced(4000, duration=100.0))[0] == "native"
 
 
 def test_cost_is_right_within_a_factor_of_four():
@@ -90,10 +90,10 @@ def test_without_a_compiler(monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
     found = backends.available()
-    assert found["numpy"] == "" and "compiler" in found["cpp_standalone"] and "compiler" in found["cython"]
+    assert found["numpy"] == "" and all("compiler" in found[name] for name in ("cpp_standalone", "cython", "native"))
     name, reason = backends.choose(digits(train=2000, test=500, passes=3))
     assert name == "numpy" and "compiler" in reason
-    for backend in ("cpp_standalone", "cython", "nope"):
+    for backend in ("cpp_standalone", "cython", "native", "nope"):
         with pytest.raises(SetupError) as caught:
             simulate(balanced(), backend)
         assert "\n" not in caught.value.problems[0].message and caught.value.problems[0].hint

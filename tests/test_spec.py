@@ -75,7 +75,7 @@ def problems(text: str) -> tuple[Problem, ...]:
         (REGION + "populations: [a]", "value", 2, 14, "populations expects keys with values, got a list", "cells"),
         (REGION + "projections: {p: {from: a, to: b, synapse: s, connect: [x]}}", "value", 2, 56, "got a list", "one_to_one"),
         # values
-        (EXPERIMENT + "run: {backend: numpi}", "value", 3, 16, "auto, numpy, cython or cpp_standalone, got numpi", "numpy?"),
+        (EXPERIMENT + "run: {backend: numpi}", "value", 3, 16, "auto, numpy, cython, cpp_standalone or native, got numpi", "numpy?"),
         (EXPERIMENT + "run: {seed: -1}", "value", 3, 13, "seed must be at least 0, got -1", "random"),
         (EXPERIMENT + "grammar: 2", "value", 3, 10, "grammar must be 1, got 2", "Write grammar: 1."),
         (EXPERIMENT + "phases: {t: {data: train, passes: 1.5}}", "value", 3, 35, "passes must be a whole number, got 1.5", "often"),

@@ -10,16 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from brainsim.backends import cost, program, room
+from brainsim.backends import cost, native, program, room
 from brainsim.backends.outcome import Outcome, Progress, silent
 from brainsim.compose import draws
 from brainsim.compose.plan import Plan
 from brainsim.errors import Problem, SetupError, suggest
 
-__all__ = ["BACKENDS", "Outcome", "available", "choose", "require", "room", "run"]
-
-#: Longer than this on numpy (seconds), and compiling is worth its time.
-NUMPY_LIMIT = 40.0
+__all__ = ["BACKENDS", "Outcome", "available", "best", "choose", "require", "room", "run"]
 
 
 def _numpy(plan, samples, order, recorder, progress, folder, saved, keep) -> Outcome:
@@ -40,11 +37,18 @@ def _cpp_standalone(plan, samples, order, recorder, progress, folder, saved, kee
     return standalone.run(plan, samples, order, recorder, progress, folder, saved, keep)
 
 
+def _native(plan, samples, order, recorder, progress, folder, saved, keep) -> Outcome:
+    from brainsim.backends import runtime
+
+    return runtime.run(plan, "native", samples, order, recorder, progress, saved, folder)
+
+
 #: Name -> what runs it. A further device is one more module here and one more line.
 BACKENDS: dict[str, Callable[..., Outcome]] = {
     "numpy": _numpy,
     "cython": _cython,
     "cpp_standalone": _cpp_standalone,
+    "native": _native,
 }
 
 
@@ -53,18 +57,28 @@ def available() -> dict[str, str]:
     compiler = "" if program.find_compiler() else "no C++ compiler was found (on Debian: apt install g++)"
     cython = "" if importlib.util.find_spec("Cython") else "Cython is not installed (pip install cython)"
     make = "" if shutil.which("make") else "make was not found (on Debian: apt install make)"
-    return {"numpy": "", "cython": cython or compiler, "cpp_standalone": compiler or make}
+    return {"numpy": "", "cython": cython or compiler, "cpp_standalone": compiler or make, "native": compiler}
+
+
+def best(plan: Plan) -> tuple[str, str]:
+    """What ``auto`` means for this plan where everything is installed, and why in one sentence."""
+    seconds = cost.numpy_seconds(plan)
+    words, refused = cost.in_words(seconds), native.refuses(plan)
+    compiling = cost.standalone_compile_seconds(plan) if refused else cost.compile_seconds(plan)
+    if seconds <= compiling + seconds / cost.SPEEDUP:
+        return "numpy", f"it takes about {words} on numpy, less than compiling is worth"
+    reason = f"on numpy it would take about {words}"
+    return ("cpp_standalone", f"{reason}; {refused}") if refused else ("native", reason)
 
 
 def choose(plan: Plan, samples: Any = None) -> tuple[str, str]:
-    """What ``auto`` means for this plan, and why in one sentence. Sizes and steps decide, and nothing measured."""
-    seconds = cost.numpy_seconds(plan)
-    if seconds <= NUMPY_LIMIT:
-        return "numpy", f"it takes about {cost.in_words(seconds)} on numpy, less than compiling is worth"
-    missing = available()["cpp_standalone"]
+    """What ``auto`` means for this plan here, and why. Sizes and steps decide, and nothing measured."""
+    name, reason = best(plan)
+    missing = available()[name]
     if missing:
-        return "numpy", f"it takes about {cost.in_words(seconds)} there, and compiled code is not possible: {missing}"
-    return "cpp_standalone", f"on numpy it would take about {cost.in_words(seconds)}"
+        words = cost.in_words(cost.numpy_seconds(plan))
+        return "numpy", f"it takes about {words} there, and compiled code is not possible: {missing}"
+    return name, reason
 
 
 def require(backend: str) -> None:

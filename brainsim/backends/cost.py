@@ -1,7 +1,7 @@
 """What a plan would cost on numpy, from its sizes and steps alone.
 
-The numbers were measured on one core of an ordinary desktop. They need to be right within a factor of two:
-below half a minute compiling does not pay, above two minutes it always does.
+The numbers were measured on one core of an ordinary desktop. They need to be right within a factor of two. What is
+compiled already does not count: the choice must be the same at the second start as at the first.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ OBJECT = 7e-6  # seconds for one code object in one step, whatever its size
 ELEMENT = 6e-9  # for one statement on one cell or synapse
 EVENT = 25e-9  # for one statement on one synapse that an event reaches
 RATE = 10.0  # assumed events of a cell per second
+SPEEDUP = 10.0  # of compiled code over numpy, at least
 SYNAPSE = 32.0  # bytes of memory for a synapse
 SAMPLE = 24.0  # for a recorded value
 
@@ -24,6 +25,26 @@ def numpy_seconds(plan: Plan) -> float:
     per_step += sum(_connection(connection, plan.dt) for connection in plan.connections)
     per_step += sum(OBJECT * (plan.dt / (watch.every or plan.dt)) for watch in plan.watches)
     return per_step * steps(plan)
+
+
+def code_objects(plan: Plan) -> int:
+    """Pieces of code that would be compiled."""
+    count = len(plan.watches)
+    for group in plan.groups:
+        codes = (group.threshold, group.threshold, group.reset, *(event.code for event in group.events))
+        count += any("/dt" in line.text.split("=")[0] for line in group.equations)
+        count += sum(map(bool, codes)) + len(group.events) + len(group.regular)
+    return count + sum(2 * len(connection.pathways) + len(connection.regular) for connection in plan.connections)
+
+
+def compile_seconds(plan: Plan) -> float:
+    """Seconds until a network runs on the native device for the first time."""
+    return 1.0 + 0.05 * code_objects(plan)
+
+
+def standalone_compile_seconds(plan: Plan) -> float:
+    """The same for a program of C++ standalone."""
+    return 10.0 + 1.0 * code_objects(plan)
 
 
 def steps(plan: Plan) -> float:

@@ -1,14 +1,16 @@
-"""Brian2 inside this process: numpy, or code objects compiled by Cython, step by step."""
+"""Brian2 inside this process: numpy, code objects compiled by Cython, or our device that compiles the whole loop."""
 
 from __future__ import annotations
 
 import contextlib
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from brainsim import brian, builder, seeds
+from brainsim.backends import native
 from brainsim.backends.outcome import Delivery, Outcome, Progress, silent, total_time
 from brainsim.compose import draws
 from brainsim.compose.plan import Plan
@@ -25,9 +27,15 @@ def run(
     recorder: Any,
     progress: Progress = silent,
     saved: draws.Saved | None = None,
+    folder: Path | None = None,
 ) -> Outcome:
-    """Run a plan with the code generation target ``numpy`` or ``cython``."""
+    """Run a plan with the code generation target ``numpy`` or ``cython``, or on the device ``native``.
+
+    ``folder`` takes the log of a compilation that failed.
+    """
     b2 = brian.load()
+    builds = native.load().statistics if target == "native" else None
+    compiled = builds.seconds if builds else 0.0
     start = time.perf_counter()
     random_state = np.random.get_state()  # Brian2 draws its noise from numpy's global stream
     watcher, completed = None, False
@@ -35,13 +43,13 @@ def run(
         interrupt = stack.enter_context(brian.Interrupt())
         notes = stack.enter_context(brian.quiet())
         stack.enter_context(brian.preferences(**settings(target)))
-        stack.enter_context(brian.device("runtime"))
+        stack.enter_context(brian.device("native" if target == "native" else "runtime"))
         stack.callback(np.random.set_state, random_state)
         try:
             built = builder.build(plan, samples, order, saved)
             b2.seed(seeds.noise_seed(plan.seed))
             watcher = _Watcher(plan, Delivery(built, recorder), progress)
-            completed = _phases(b2, plan, built, watcher, interrupt)
+            completed = _phases(b2, plan, built, watcher, interrupt, folder)
         except KeyboardInterrupt:
             b2.Network._globally_running = False  # Brian2 does not know that its loop was left
         if watcher is None:
@@ -50,9 +58,11 @@ def run(
         watcher.delivery.weights()
         recorder.flush()
     end = time.perf_counter()
+    compiled = builds.seconds - compiled if builds else 0.0
     return Outcome(
         backend=target,
-        build_seconds=watcher.started_at - start,
+        build_seconds=watcher.started_at - start - compiled,
+        compile_seconds=compiled,
         run_seconds=end - watcher.started_at,
         completed=completed,
         stopped_at=float(np.asarray(built.network.t_)),
@@ -63,7 +73,7 @@ def run(
 def settings(target: str) -> dict[str, Any]:
     """Preferences that make a run depend on the plan only. Compiled arithmetic keeps numpy's order."""
     return {
-        "codegen__target": target,
+        "codegen__target": "numpy" if target == "native" else target,
         "codegen__string_expression_target": "numpy",
         "codegen__loop_invariant_optimisations": True,
         "codegen__cpp__extra_compile_args_gcc": COMPILE_FLAGS,
@@ -78,7 +88,9 @@ def settings(target: str) -> dict[str, Any]:
 COMPILE_FLAGS = ["-w", "-O3", "-march=native", "-ffp-contract=off", "-std=c++11"]
 
 
-def _phases(b2: Any, plan: Plan, built: builder.Built, watcher: _Watcher, interrupt: brian.Interrupt) -> bool:
+def _phases(
+    b2: Any, plan: Plan, built: builder.Built, watcher: _Watcher, interrupt: brian.Interrupt, folder: Path | None
+) -> bool:
     for phase in plan.phases:
         duration = draws.duration(plan, phase)
         if duration <= 0:
@@ -93,7 +105,7 @@ def _phases(b2: Any, plan: Plan, built: builder.Built, watcher: _Watcher, interr
                 namespace=dict(built.namespace),
             )
         except Exception as error:
-            raise builder.explain(error, plan) from error
+            raise native.failure(error, folder) or builder.explain(error, plan) from error
         interrupt.check()
         builder.leave(built, phase)
         watcher.done += duration

@@ -64,7 +64,9 @@ def run(
     experiment: Experiment,
     set_: Set = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
-    backend: Annotated[str | None, typer.Option(metavar="NAME", help="auto, numpy, cython or cpp_standalone.")] = None,
+    backend: Annotated[
+        str | None, typer.Option(metavar="NAME", help="auto, numpy, cython, cpp_standalone or native.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Run folder, instead of runs/NAME-DATE.")] = None,
     library: Libraries = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = False,
@@ -139,6 +141,24 @@ def report(
     from brainsim.cli import run as verb
 
     return partial(verb.report, folder, raster)
+
+
+@app.command()
+def doctor() -> Job:
+    """Show versions, compiler, cache and backends, and what is missing."""
+    from brainsim.cli import machine as verb
+
+    return verb.doctor
+
+
+@app.command()
+def clean(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> Job:
+    """Empty the cache of compiled networks."""
+    from brainsim.cli import machine as verb
+
+    return partial(verb.clean, dry_run)
 
 
 @app.command()

@@ -64,7 +64,8 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
         groups.insert(0, course.trial_clock(trial, dt))
     connections = [finish(join) for join in joins]
     watches = Watches(circuit, cells, joins, problems).made()
-    phases = course.phases(circuit, cells, joins, problems)
+    homes = course.Homes(cells, joins)
+    phases = course.phases(circuit, cells, homes, problems)
     problems.raise_any(FitError)
     functions = {f for p in circuit.projections.values() if p.plasticity for f in p.plasticity.spec.functions}
     data, readout = experiment.data, experiment.readout
@@ -85,6 +86,7 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
         functions=tuple(sorted(functions)),
         notes=circuit.notes,
         cite=circuit.cite,
+        parameters=homes.found,
     )
 
 

@@ -72,13 +72,12 @@ class Homes:
         return next((self.found[c] for c in candidates if c in self.found), None)
 
 
-def phases(circuit: Circuit, cells: Mapping[str, Cell], joins: Sequence[Join], problems: Problems) -> tuple[Phase, ...]:
+def phases(circuit: Circuit, cells: Mapping[str, Cell], homes: Homes, problems: Problems) -> tuple[Phase, ...]:
     """The stretches of the run; one of ``run.duration`` where there are no samples."""
     experiment = circuit.experiment
     if not experiment.phases:
         duration = experiment.run.duration
         return (Phase("run", float(parse_quantity(duration).value) if duration is not None else 0.0),)
-    homes = Homes(cells, joins)
     made = []
     for name, phase in experiment.phases.items():
         changes = []

@@ -275,3 +275,5 @@ class Plan:
     functions: tuple[str, ...] = ()  # names from the allow-list of ``functions``
     notes: tuple[str, ...] = ()
     cite: tuple[str, ...] = ()
+    parameters: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
+    """Path of each parameter that code reads while the network runs -> (object name, Brian2 variable)."""

@@ -113,6 +113,8 @@ def run(
         name, reason = ("", "asked for") if plan.backend != "auto" else backends.choose(plan, samples)
         backends.require(name or plan.backend)
     job = _Job(prepared, samples, trials, saved, name or plan.backend, reason, watch, RunFolder(plan.name, out))
+    if name and name != backends.best(plan)[0]:
+        job.notes.append(f"auto chose {name}: {reason}")
     return job.run(backends, progress or (lambda *_: None))
 
 

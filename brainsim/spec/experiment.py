@@ -110,7 +110,7 @@ class Run(Spec):
     """Time step."""
     seed: int = Field(default=1, ge=0, le=2**32 - 1)
     """All random numbers follow from it."""
-    backend: Literal["auto", "numpy", "cython", "cpp_standalone"] = "auto"
+    backend: Literal["auto", "numpy", "cython", "cpp_standalone", "native"] = "auto"
     """``auto`` chooses by the size of the job and says what it chose."""
 
 

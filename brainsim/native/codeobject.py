@@ -1,0 +1,171 @@
+"""Code objects: Brian2's abstract code as C++ functions that know nothing of the network they are used in.
+
+The text of a function names arrays by their place in the code object, takes sizes from the arrays and numbers from a
+table. So two groups with the same equations share one function, and a parameter with another value, another number of
+neurons or another name of a group does not change the text (nor, therefore, cause a compilation).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from brian2.codegen.codeobject import CodeObject, constant_or_scalar
+from brian2.codegen.generators.cpp_generator import CPPCodeGenerator, c_data_type
+from brian2.codegen.templates import Templater
+from brian2.core.functions import DEFAULT_FUNCTIONS, Function
+from brian2.core.variables import Constant
+from brian2.devices.device import get_device
+from brian2.input.binomial import BinomialFunction
+
+from brainsim.native.arrays import FixedArray, GrowingArray
+
+_NUMBERED = re.compile(r"^_?(timedarray|binomial|poissoninput_binomial)(_\d+)?$")
+_NUMBER = r"(?<![\w.])(?:\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)(?![\w.])"
+_LITERAL = re.compile(_NUMBER)
+_REFRACTORY = re.compile(rf"\b_timestep\(\s*({_NUMBER})(?=\s*,\s*dt\))")
+_MARKED = re.compile(r"@real\(([^()]*)\)@")
+
+
+class NativeCodeGenerator(CPPCodeGenerator):
+    """Brian2's C++ statements, with what they need of the outside made private to a thread."""
+
+    universal_support_code = ""  # once for all functions: see unit.py
+
+    def _add_user_function(self, varname: str, variable: Function, added: set) -> Any:
+        parts = super()._add_user_function(varname, variable, added)
+        if parts is None:
+            return None
+        defines, pointers, support, functions = parts
+        # Arrays used by functions are reached through a variable that is set whenever a code object starts.
+        support = [re.sub(r"^static (?=\S+\* _namespace\w+;$)", "static thread_local ", text) for text in support]
+        return defines, pointers, support, functions
+
+
+class NativeCodeObject(CodeObject):
+    """One C++ function and what it works on."""
+
+    templater = Templater(
+        "brainsim.native", ".cpp", env_globals={"c_data_type": c_data_type, "constant_or_scalar": constant_or_scalar}
+    )
+    generator_class = NativeCodeGenerator
+    class_name = "native"
+
+    def __init__(self, owner: Any, code: str, *args: Any, **kwds: Any) -> None:
+        super().__init__(owner, code, *args, **kwds)
+        #: What the function works on, in the order of its tables.
+        self.arrays: list[FixedArray | GrowingArray] = []
+        self.reals: list[float] = []
+        self.integers: list[int] = []
+        self.queue = self.variables.get("_queue")
+        self.headers: list[str] = []
+        self.event_variable: Any = None  # the list of events that a thresholder writes
+        self.device = get_device()
+        #: The text of the function.
+        self.text = self._without_values(self._without_numbered_names(code))
+        self.text = self.text.replace("%BINDINGS%", "\n    ".join(self._bindings(self.text)))
+
+    @classmethod
+    def is_available(cls) -> bool:
+        from brainsim.native.build import BuildError, find_compiler
+
+        try:
+            find_compiler()
+        except BuildError:
+            return False
+        return True
+
+    def _without_numbered_names(self, code: str) -> str:
+        """Functions whose names Brian2 has numbered through are numbered within the code object."""
+        self._renamed: dict[str, str] = {}
+        for variable in self.variables.values():
+            name = getattr(variable, "name", None)
+            if isinstance(variable, Function) and isinstance(name, str) and _NUMBERED.match(name):
+                self._renamed[name] = f"_function_{len(self._renamed)}"
+        for name, new in self._renamed.items():
+            code = re.sub(rf"{name}(?!\d)", new, code)
+        return code
+
+    def _without_values(self, code: str) -> str:
+        """Numbers marked by functions.py, refractory periods and the weights of PoissonInput go to the table."""
+        code = _REFRACTORY.sub(lambda match: f"_timestep(@real({match[1]})@", code)
+        if any(isinstance(variable, BinomialFunction) for variable in self.variables.values()):
+            head, run, body = code.partition("static void run(")
+            code = head + run + _LITERAL.sub(lambda match: f"@real({match[0]})@", body)
+
+        def entry(match: re.Match[str]) -> str:
+            self.reals.append(float(match[1]))
+            return f"_reals[{len(self.reals) - 1}]"
+
+        return _MARKED.sub(entry, code)
+
+    def _bindings(self, code: str) -> list[str]:
+        """C++ lines that fetch arrays and numbers; notes what they are."""
+        used = set(re.findall(r"[A-Za-z_]\w*", code))
+        lines = ["_reals = task.reals;"] if "_reals[" in code else []
+        for variable, name in self.device.names_in_code.items():
+            keys = [key for key, other in self.variables.items() if other is variable and f"_num{key}" in used]
+            if not (keys or name in used or f"_dynamic{name}" in used):
+                continue
+            slot = self._slot(self.device.shared_array(variable))
+            kind = c_data_type(variable.dtype)
+            if name in used:
+                lines.append(f"{kind}* const {name} = static_cast<{kind}*>({slot}.data);")
+            if f"_dynamic{name}" in used:
+                lines.append(f"Slot& _dynamic{name} = {slot};")
+            lines += [f"const size_t _num{key} = size_t({slot}.size * {slot}.width);" for key in keys]
+        for key, variable in self.variables.items():
+            if isinstance(variable, Constant) and key in used:
+                lines.append(f"const {c_data_type(variable.dtype)} {key} = {self._number(variable)};")
+            elif isinstance(variable, Function):
+                for name, values in self._arrays_of_function(variable).items():
+                    kind = c_data_type(values.dtype)
+                    slot = self._slot(FixedArray(np.ascontiguousarray(values)))
+                    for old, new in self._renamed.items():
+                        name = re.sub(rf"{old}(?!\d)", new, name)
+                    lines.append(f"{kind}* const {name} = static_cast<{kind}*>({slot}.data);")
+        return lines
+
+    def _slot(self, array: FixedArray | GrowingArray) -> str:
+        self.arrays.append(array)
+        return f"(*task.slots[{len(self.arrays) - 1}])"
+
+    def _number(self, variable: Constant) -> str:
+        if np.issubdtype(variable.dtype, np.floating):
+            self.reals.append(float(variable.value))
+            return f"task.reals[{len(self.reals) - 1}]"
+        self.integers.append(int(variable.value))
+        return f"task.integers[{len(self.integers) - 1}]"
+
+    def _arrays_of_function(self, function: Function) -> dict[str, np.ndarray]:
+        implementation = function.implementations[type(self)]
+        found = {k: v for k, v in (implementation.get_namespace(self.owner) or {}).items() if hasattr(v, "dtype")}
+        for dependency in (implementation.dependencies or {}).values():
+            found.update(self._arrays_of_function(dependency))
+        return found
+
+    # Nothing is compiled before the whole network is known, see network.py.
+
+    def compile_block(self, block: str) -> None:
+        pass
+
+    def __call__(self, **_: Any) -> None:
+        self.device.call(self)
+
+    def run_block(self, block: str) -> None:
+        if block == "run":
+            self.device.call(self)
+        elif block == "before_run" and self.template_name == "synapses_push_spikes":
+            self.owner.initialise_queue()
+        elif block == "after_run" and self.template_name == "threshold":
+            self.event_variable.get_value()[-1] = 0  # the number of events
+
+
+def _implement(name: str, method: str) -> None:
+    code = f"static inline double _{name}(const int) {{ return native::random_now->{method}(); }}"
+    DEFAULT_FUNCTIONS[name].implementations.add_implementation(NativeCodeObject, code=code, name=f"_{name}")
+
+
+_implement("rand", "uniform")
+_implement("randn", "normal")

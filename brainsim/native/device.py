@@ -1,0 +1,256 @@
+"""The device: Brian2's objects with their arrays in this process and their code compiled.
+
+Arrays are numpy arrays from the moment they are created, as with Brian2's runtime device, which this one extends:
+values are read and written at any time, connections are made at once, objects can be added between runs. Only what
+happens inside a run is compiled: see codeobject.py (a function for each code object), unit.py (one source for a
+network), build.py (a library from it, once), network.py (the run loop).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+import numpy as np
+from brian2.codegen.codeobject import check_compiler_kwds
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.core.functions import Function
+from brian2.core.namespace import get_local_namespace
+from brian2.core.network import Network
+from brian2.core.preferences import prefs
+from brian2.core.variables import ArrayVariable, DynamicArrayVariable
+from brian2.devices.device import RuntimeDevice, all_devices
+from brian2.units import Quantity, second
+from brian2.units.fundamentalunits import fail_for_dimension_mismatch
+from brian2.utils.logger import get_logger
+
+from brainsim.native import functions, layout, network
+from brainsim.native.arrays import FixedArray, GrowingArray
+from brainsim.native.codeobject import NativeCodeObject
+from brainsim.native.queues import SpikeQueue
+
+logger = get_logger(__name__)
+
+#: Code that runs once, outside of runs, and is Brian2's own numpy code.
+_AT_ONCE = ("synapses_create_array", "synapses_create_generator")
+_COMPILER_KEYWORDS = ["headers", "sources", "define_macros", "libraries", "include_dirs", "library_dirs"]
+
+
+class NativeDevice(RuntimeDevice):
+    """Compiled networks in this process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fixed: WeakKeyDictionary[ArrayVariable, FixedArray] = WeakKeyDictionary()
+        #: The arrays of the code object that is being made, with their names in its text.
+        self.names_in_code: dict[ArrayVariable, str] | None = None
+        #: The state of the random numbers drawn in runs (numpy's generator serves everything else).
+        self.random = random_stream(None)
+        self._session: network.Session | None = None  # the one made last
+        self._sessions: WeakValueDictionary[str, network.Session] = WeakValueDictionary()
+
+    def reinit(self) -> None:
+        super().reinit()
+        self._session = None
+
+    # --- arrays -----------------------------------------------------------------------------------------------------
+
+    def add_array(self, var: ArrayVariable) -> None:
+        if isinstance(var, DynamicArrayVariable):
+            self.arrays[var] = GrowingArray(var.size, var.dtype)
+        else:
+            shared = FixedArray(np.zeros(var.size, dtype=var.dtype))
+            self._fixed[var] = shared
+            self.arrays[var] = shared.array
+
+    def get_value(self, var: ArrayVariable, access_data: bool = True) -> Any:
+        array = self.arrays[var]
+        if isinstance(var, DynamicArrayVariable):
+            var.size = array.shape if var.ndim > 1 else len(array)
+            return array.data if access_data else array
+        return array
+
+    def shared_array(self, var: ArrayVariable) -> FixedArray | GrowingArray:
+        """The array behind a variable, as generated code needs it."""
+        if var not in self.arrays:
+            owner = getattr(var.owner, "name", "an unnamed object")
+            raise RuntimeError(
+                f"'{owner}' was created before the native device was chosen: call set_device('native') first, "
+                "then create the objects of the model."
+            )
+        return self.arrays[var] if isinstance(var, DynamicArrayVariable) else self._fixed[var]
+
+    def get_array_name(self, var: ArrayVariable, access_data: bool = True) -> str:
+        if self.names_in_code is None:
+            return super().get_array_name(var, access_data)
+        name = self.names_in_code.setdefault(var, f"_array_{len(self.names_in_code)}_{var.name}")
+        return f"_dynamic{name}" if isinstance(var, DynamicArrayVariable) and not access_data else name
+
+    def array(self, owner: Any, name: str) -> np.ndarray:
+        """The memory of ``owner.name`` as a numpy array without units: what closed loops read and write."""
+        return owner.variables[name].get_value()
+
+    def spike_queue(self, source_start: int, source_end: int) -> SpikeQueue:
+        return SpikeQueue(source_start, source_end)
+
+    # --- random numbers ---------------------------------------------------------------------------------------------
+
+    def seed(self, seed: int | None = None) -> None:
+        np.random.seed(seed)
+        ctypes.memmove(ctypes.byref(self.random), ctypes.byref(random_stream(seed)), ctypes.sizeof(layout.Random))
+
+    def get_random_state(self) -> dict[str, Any]:
+        own = {name: bytes(session.random) for name, session in self._sessions.items()}
+        return {"numpy_state": np.random.get_state(), "native_state": bytes(self.random), "native_own": own}
+
+    def set_random_state(self, state: dict[str, Any]) -> None:
+        np.random.set_state(state["numpy_state"])
+        for name, session in self._sessions.items():
+            if name in state["native_own"]:
+                ctypes.memmove(ctypes.byref(session.random), state["native_own"][name], ctypes.sizeof(layout.Random))
+        ctypes.memmove(ctypes.byref(self.random), state["native_state"], ctypes.sizeof(layout.Random))
+
+    # --- code -------------------------------------------------------------------------------------------------------
+
+    def code_object_class(self, codeobj_class: Any = None, fallback_pref: str = "codegen.target") -> Any:
+        if codeobj_class is None and fallback_pref == "codegen.target":
+            return NativeCodeObject
+        if codeobj_class is not None and "GSL" in codeobj_class.__name__:
+            raise NotImplementedError(
+                "The native device has no GSL integrators: choose another method for the equations, or another device."
+            )
+        return super().code_object_class(codeobj_class, fallback_pref)
+
+    def code_object(
+        self,
+        owner: Any,
+        name: str,
+        abstract_code: Any,
+        variables: dict[str, Any],
+        template_name: str,
+        variable_indices: Any,
+        codeobj_class: Any = None,
+        template_kwds: dict[str, Any] | None = None,
+        override_conditional_write: Any = None,
+        compiler_kwds: dict[str, Any] | None = None,
+    ) -> Any:
+        chosen = self.code_object_class(codeobj_class)
+        if chosen is NativeCodeObject and template_name in _AT_ONCE:
+            chosen = NumpyCodeObject
+            _add_numpy_implementations(variables)
+        if chosen is not NativeCodeObject:
+            kwds = {} if chosen is NumpyCodeObject else compiler_kwds
+            return super().code_object(
+                owner, name, abstract_code, variables, template_name, variable_indices, chosen, template_kwds,
+                override_conditional_write, kwds,
+            )  # fmt: skip
+        keywords = compiler_kwds or {}
+        check_compiler_kwds(keywords, [*_COMPILER_KEYWORDS, "runtime_library_dirs"], "native")
+        self.names_in_code = {}
+        try:
+            codeobject = super().code_object(
+                owner, name, abstract_code, variables, template_name, variable_indices, chosen, template_kwds,
+                override_conditional_write, keywords,
+            )  # fmt: skip
+        finally:
+            self.names_in_code = None
+        codeobject.headers = [*prefs["codegen.cpp.headers"], *keywords.get("headers", [])]
+        codeobject.event_variable = (template_kwds or {}).get("eventspace_variable")
+        return codeobject
+
+    def call(self, codeobject: NativeCodeObject) -> None:
+        """Run a code object once, outside of a run."""
+        network.Session(self, None, [network.Step(codeobject.owner, codeobject)], []).call()
+
+    # --- runs -------------------------------------------------------------------------------------------------------
+
+    def check_supported(self, net: Network) -> None:
+        """Refuse what cannot run here, with the reason."""
+        from brian2.spatialneuron.spatialneuron import SpatialNeuron
+
+        for obj in net.sorted_objects:
+            if isinstance(obj, SpatialNeuron):
+                raise NotImplementedError(
+                    f"'{obj.name}' has several compartments, which the native device cannot run: "
+                    "use the runtime or the cpp_standalone device."
+                )
+
+    def network_run(
+        self,
+        net: Network,
+        duration: Quantity,
+        report: Any = None,
+        report_period: Quantity = 10 * second,
+        namespace: dict[str, Any] | None = None,
+        profile: bool | None = None,
+        level: int = 0,
+    ) -> None:
+        fail_for_dimension_mismatch(duration, second, "Function 'run' expects a duration in seconds")
+        if duration < 0:
+            raise ValueError(f"Function 'run' expected a non-negative duration but got '{duration}'")
+        if profile is None:
+            profile = bool((self.build_options or {}).get("profile", False))
+        if namespace is None:
+            namespace = get_local_namespace(level=level + 2)
+        self._note(net, network.run(self, net, duration, report, float(report_period), namespace, profile))
+
+    def _note(self, net: Network, session: network.Session | None) -> None:
+        self._session = session
+        if session is not None:
+            self._sessions[net.id] = session
+
+    def network_restore(self, net: Network, *args: Any, **kwds: Any) -> None:
+        Network.restore.original_function(net, *args, **kwds)
+        session = self._sessions.get(net.id)
+        if session is not None:
+            session.refresh_clocks()
+
+    def prepare(
+        self, net: Network, namespace: dict[str, Any] | None = None, seed: int | None = None, level: int = 0
+    ) -> network.Session:
+        """Make a network ready for :meth:`step`, without running it. Returns what steps it.
+
+        With ``seed``, the network draws from a stream of random numbers of its own. Networks that are stepped in
+        several threads at once need that; all others share the device's stream.
+        """
+        if namespace is None:
+            namespace = get_local_namespace(level=level + 1)
+        session = network.prepare(self, net, net.t, namespace, None if seed is None else random_stream(seed))
+        self._note(net, session)
+        return session
+
+    def step(self, count: int = 1) -> None:
+        """Do ``count`` time steps of the network that was run or prepared last."""
+        if self._session is None:
+            raise RuntimeError("There is nothing to step: run or prepare a network first.")
+        self._session.step(count)
+
+    def explain(self) -> str:
+        """What runs in which slot of a time step, for the network that was run or prepared last."""
+        if self._session is None:
+            return "Nothing was run or prepared yet."
+        return self._session.explain()
+
+
+def _add_numpy_implementations(variables: dict[str, Any]) -> None:
+    for function in variables.values():
+        if isinstance(function, Function):
+            try:
+                function.implementations[NumpyCodeObject]
+            except KeyError:
+                function.implementations.add_numpy_implementation(function.pyfunc)
+
+
+def random_stream(seed: int | None) -> layout.Random:
+    """The start of a stream of random numbers (another one than numpy's from the same seed)."""
+    entropy = int.from_bytes(os.urandom(16), "little") if seed is None else [int(seed) % 2**64, 0x6272]
+    stream = layout.Random()
+    stream.state[:] = np.random.SeedSequence(entropy).generate_state(4, np.uint64).tolist()
+    return stream
+
+
+functions.register()
+native_device = NativeDevice()
+all_devices["native"] = native_device

@@ -1,0 +1,65 @@
+"""The structs shared with generated code: the same as in ``runtime.hpp``, which has to change with them."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import POINTER, Structure, c_char, c_double, c_int32, c_int64, c_uint64, c_void_p
+
+#: Called by generated code to make room in a slot: (address of the slot, entries needed).
+GROW = ctypes.CFUNCTYPE(None, c_void_p, c_int64)
+
+
+class Slot(Structure):
+    _fields_ = [("data", c_void_p), ("size", c_int64), ("capacity", c_int64), ("width", c_int64)]
+
+
+class Clock(Structure):
+    _fields_ = [
+        *((name, c_void_p) for name in ("timestep", "t", "dt", "shown_timestep", "shown_t")),
+        *((name, c_int64) for name in ("end", "due")),
+    ]
+
+
+class Queue(Structure):
+    _fields_ = [
+        *((name, c_int64) for name in ("length", "offset", "homogeneous", "first", "last")),
+        ("list", POINTER(c_void_p)),
+        ("count", POINTER(c_int64)),
+        ("room", POINTER(c_int64)),
+        *((name, c_void_p) for name in ("row", "synapse", "delay")),
+    ]
+
+
+class Random(Structure):
+    _fields_ = [("state", c_uint64 * 4), ("spare", c_double), ("has_spare", c_uint64)]
+
+
+class Task(Structure):
+    _fields_ = [
+        ("function", c_int64),
+        ("clock", c_int64),
+        *((name, c_void_p) for name in ("slots", "reals", "integers", "queue")),
+        ("seconds", c_double),
+    ]
+
+
+class Network(Structure):
+    _fields_ = [
+        ("clock_count", c_int64),
+        ("clocks", POINTER(Clock)),
+        ("task_count", c_int64),
+        ("tasks", POINTER(Task)),
+        *((name, c_int64) for name in ("next", "remaining", "stop", "endless", "profile")),
+        ("random", POINTER(Random)),
+        ("grow", GROW),
+        ("message", c_char * 256),
+    ]
+
+
+#: What ``native_layout()`` of a library has to return.
+LAYOUT = ctypes.sizeof(Network) * 1000000 + ctypes.sizeof(Task) * 1000 + ctypes.sizeof(Queue)
+
+#: Status of ``native_run``.
+PAUSED, FINISHED, STOPPED, PYTHON, FAILED = range(5)
+
+assert ctypes.sizeof(c_int32) == 4

@@ -1,0 +1,101 @@
+// brainsim.native: the run loop, after the functions of the model.
+
+// Mark the clocks that take part in the next tick; returns the earliest one.
+static native::Clock& mark_due(Network& network)
+{
+    native::Clock* first = network.clocks;
+    for (int64_t i = 1; i < network.clock_count; i++)
+        if (*network.clocks[i].t < *first->t) first = network.clocks + i;
+    for (int64_t i = 0; i < network.clock_count; i++) {
+        native::Clock& clock = network.clocks[i];
+        const double distance = std::fabs(*clock.t - *first->t);
+        clock.due = distance == 0 || distance / std::fmin(*clock.dt, *first->dt) < 1e-4;
+    }
+    return *first;
+}
+
+static void tick(Network& network)
+{
+    for (int64_t i = 0; i < network.clock_count; i++) {
+        native::Clock& clock = network.clocks[i];
+        if (!clock.due) continue;
+        *clock.timestep += 1;
+        *clock.t = double(*clock.timestep) * *clock.dt;
+    }
+}
+
+static int64_t go_on(Network& network, double seconds)
+{
+    const double deadline = seconds > 0 ? native::now() + seconds : 0;
+    bool late = false;
+    for (;;) {
+        if (network.next == 0) {
+            if (network.stop) return native::STOPPED;
+            const native::Clock& first = mark_due(network);
+            if (!network.endless && *first.timestep >= first.end) return native::FINISHED;
+            if (network.remaining == 0 || late) return native::PAUSED;
+        }
+        for (; network.next < network.task_count; network.next++) {
+            Task& task = network.tasks[network.next];
+            if (!network.clocks[task.clock].due) continue;
+            if (task.function < 0) return native::PYTHON;
+            if (network.profile) {
+                const double start = native::now();
+                functions[task.function](task, network);
+                task.seconds += native::now() - start;
+            } else {
+                functions[task.function](task, network);
+            }
+        }
+        tick(network);
+        network.next = 0;
+        if (network.remaining > 0) network.remaining--;
+        if (seconds > 0) late = native::now() >= deadline;
+    }
+}
+
+// Call something, and turn what it throws into a message.
+template <class Work> static int64_t guarded(Network& network, Work work)
+{
+    native::random_now = network.random;
+    const char* message = "an exception of an unknown type";
+    try {
+        return work();
+    } catch (const native::Failure& failure) {
+        message = failure.message;
+    } catch (const std::exception& error) {
+        std::strncpy(network.message, error.what(), sizeof network.message - 1);
+        return native::FAILED;
+    } catch (...) {
+    }
+    std::strncpy(network.message, message, sizeof network.message - 1);
+    return native::FAILED;
+}
+
+// Go on for network->remaining ticks, but not longer than `seconds` (0: as long as it takes). The state is whole
+// whenever this returns PAUSED, FINISHED or STOPPED. After PYTHON, run task number network->next, add one to
+// `next`, and call again.
+extern "C" __attribute__((visibility("default"))) int64_t native_run(Network* network, double seconds)
+{
+    const int64_t status = guarded(*network, [=] { return go_on(*network, seconds); });
+    for (int64_t i = 0; i < network->clock_count; i++) {
+        *network->clocks[i].shown_timestep = *network->clocks[i].timestep;
+        *network->clocks[i].shown_t = *network->clocks[i].t;
+    }
+    return status;
+}
+
+// One task on its own, outside of any run.
+extern "C" __attribute__((visibility("default"))) int64_t native_call(Network* network, int64_t number)
+{
+    Task& task = network->tasks[number];
+    return guarded(*network, [=, &task] {
+        functions[task.function](task, *network);
+        return int64_t(native::FINISHED);
+    });
+}
+
+extern "C" __attribute__((visibility("default"))) int64_t native_layout()
+{
+    return int64_t(sizeof(Network) * 1000000 + sizeof(Task) * 1000 + sizeof(Queue));
+}

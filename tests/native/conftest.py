@@ -1,0 +1,46 @@
+import brian2
+import pytest
+from brian2.devices.device import previous_devices, reset_device, set_device
+
+import brainsim.native
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Libraries of these tests go to a folder of their own."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    patch.setenv("BRAINSIM_NATIVE_FLAGS", "-O1")
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def native():
+    """The native device, set, and Brian2's own one after the test."""
+    target = brian2.prefs.codegen.target
+    brian2.prefs.codegen.target = "numpy"
+    set_device("native")
+    brian2.defaultclock.dt = 0.1 * brian2.ms
+    yield brainsim.native.native_device
+    reset_device("runtime")
+    previous_devices.clear()
+    brian2.prefs.codegen.target = target
+
+
+@pytest.fixture
+def on_numpy():
+    """Run a function on Brian2's runtime device."""
+
+    def call(function, *args, **kwds):
+        target = brian2.prefs.codegen.target
+        brian2.prefs.codegen.target = "numpy"
+        set_device("runtime")
+        brian2.defaultclock.dt = 0.1 * brian2.ms
+        try:
+            return function(*args, **kwds)
+        finally:
+            reset_device()
+            brian2.prefs.codegen.target = target
+
+    return call
