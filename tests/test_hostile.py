@@ -134,3 +134,13 @@ def test_without_a_compiler_no_folder_is_made(tmp_path, brainsim_command):
         done = brainsim_command("run", "small.yaml", "--backend", backend, "--out", "out", PATH="/nowhere", CXX="")
         assert done.returncode == 3 and "no C++ compiler" in done.stderr
         assert not (tmp_path / "out").exists()
+
+
+def test_a_stimulus_takes_no_name_of_the_cell():
+    cell = (
+        "{neuron: cell, parameters: {I: 0 pA, g_value: 7 mV, g_2_1_start: 3}, equations: 'v = I*ohm + g_value : volt'}"
+    )
+    text = f"experiment: named\nregion: {{region: r, populations: {{one: {{neuron: {cell}, size: 1}}}}}}\n"
+    text += "stimuli: {g: {to: one.I, pulse: {value: 5 pA, start: 1 ms}}}\nrun: {duration: 2 ms}"
+    values = {constant.name: str(constant.value) for constant in brainsim.plan(text).groups[0].constants}
+    assert values["g_value"] == "7 mV" and values["g_3_value"] == "5 pA"

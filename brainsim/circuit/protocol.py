@@ -31,6 +31,7 @@ class Protocol:
         self.site, self.tree, self.scope, self.problems = site, tree, scope, site.problems
         self.values: dict[Steps, Given] = {}  # what replaces the value in the file
         self.lesioned: list[Steps] = []  # entries that name a population of size 0
+        self.fed: dict[str, str] = {}  # input or parameter -> what feeds it
         self.dt: float | None = None
 
     def settle(self, *path: str | int, default: Any = None) -> Given | None:
@@ -270,8 +271,9 @@ class Protocol:
     def _input(self, field: str) -> None:
         at = ("trial", "inputs", field)
         chosen = self.settle(*at)
-        if chosen is not None:
-            self._variable(str(chosen.value), at, "input")
+        found = self._variable(str(chosen.value), at, "input") if chosen is not None else None
+        if found is not None and chosen is not None:
+            self.fed[f"{found[0]}.{str(chosen.value).rpartition('.')[2]}"] = f"trial.inputs.{field}"
 
     def _stimulus(self, name: str) -> None:
         at: Steps = ("stimuli", name)
@@ -282,6 +284,16 @@ class Protocol:
             self.site.overrides.block(".".join(map(str, at)))
             return
         dims = found[1] if found else None
+        if found is not None and to is not None:
+            target = f"{found[0]}.{str(to.value).rpartition('.')[2]}"
+            other = self.fed.setdefault(target, f"stimulus {name}")
+            if other != f"stimulus {name}":
+                self.problems.add(
+                    "value",
+                    f"{other} and stimulus {name} both feed {target}",
+                    to.mark or self._key(*at),
+                    "Write one stimulus; its pulse may be a list of pulses.",
+                )
         self.quantity(*at, "constant", dims=dims)
         pulses = self.tree.get((*at, "pulse"))
         if pulses is None and self.tree.get((*at, "constant")) is None:

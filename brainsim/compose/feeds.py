@@ -5,6 +5,8 @@ The circuit has checked that what is named here exists and that values have the 
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,11 +36,16 @@ def stimuli(circuit: Circuit, cells: Cells) -> None:
         pulses = stimulus.pulse if isinstance(stimulus.pulse, list) else [stimulus.pulse] if stimulus.pulse else []
         constants: dict[str, Quantity] = {}
         terms = []
+        first = name
+        for number in itertools.count(2):  # the cell may have names of its own that begin like these
+            if not any(re.fullmatch(rf"{first}(_\d+)?_(base|value|start|stop)", other) for other in cell.declared):
+                break
+            first = f"{name}_{number}"
         if base is not None:
-            constants[f"{name}_base"] = base
-            terms.append(f"{name}_base")
+            constants[f"{first}_base"] = base
+            terms.append(f"{first}_base")
         for number, pulse in enumerate(pulses, start=1):
-            stem = name if len(pulses) == 1 else f"{name}_{number}"
+            stem = first if len(pulses) == 1 else f"{first}_{number}"
             term, values = _pulse(stem, pulse)
             terms.append(term)
             constants |= values

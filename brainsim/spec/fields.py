@@ -16,6 +16,8 @@ Value = bool | int | float | str
 Code = Annotated[str, StringConstraints(max_length=100_000)]
 #: A part by name, by ``{name: ..., parameters: {...}}``, or its whole content in place.
 PartUse = str | dict[str, Any]
+#: Brian2's integration methods.
+Method = Literal["exact", "linear", "independent", "exponential_euler", "euler", "rk2", "rk4", "heun", "milstein"]
 Slot = Annotated[str, StringConstraints(pattern=r"^(before_|after_)?(start|groups|thresholds|synapses|resets|end)$")]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brainsim.spec.fields import Cite, Code, Event, Every, Name, Spec, Value
+from brainsim.spec.fields import Cite, Code, Event, Every, Method, Name, Spec, Value
 
 
 class Neuron(Spec):
@@ -30,7 +30,7 @@ class Neuron(Spec):
     """What a spike does to its cell."""
     refractory: Code = ""
     """Refractory period: a parameter, a time in code (``2*ms``), or a condition."""
-    method: Name | None = None
+    method: Method | None = None
     """Integration method, as Brian2 names them."""
     events: dict[Name, Event] = {}
     """Named events beside the spike."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brainsim.spec.fields import Cite, Code, Event, Every, Name, OnEvents, Spec, Value
+from brainsim.spec.fields import Cite, Code, Event, Every, Method, Name, OnEvents, Spec, Value
 
 
 class Needs(Spec):
@@ -60,5 +60,5 @@ class Plasticity(Spec):
     """What it adds to the sending cell."""
     post: Addition = Addition()
     """What it adds to the receiving cell."""
-    method: Name | None = None
+    method: Method | None = None
     """Integration method of the rule's own equations."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brainsim.spec.fields import Cite, Code, Every, Name, OnEvents, Spec, Value
+from brainsim.spec.fields import Cite, Code, Every, Method, Name, OnEvents, Spec, Value
 
 
 class Post(Spec):
@@ -41,5 +41,5 @@ class Synapse(Spec):
     """Variable -> initial value of the synapse."""
     post: Post = Post()
     """What it adds to the receiving cell."""
-    method: Name | None = None
+    method: Method | None = None
     """Integration method of the synapse's own equations."""
