@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,11 +38,14 @@ class _Spikes:
     mark: int = 0  # all spikes when the last step began
     wanted: bool = False  # somebody takes them
 
+    def __post_init__(self) -> None:
+        self.held: Callable[[], int] = self.count.item
+
     def all(self) -> int:
-        return self.taken + self.count.item()
+        return self.taken + self.held()
 
     def empty(self) -> None:
-        self.taken += self.count.item()
+        self.taken += self.held()
         self.monitor.resize(0)
         self.count[0] = 0
 
@@ -142,9 +146,10 @@ class Session:
         if count < 0:
             raise _wrong("value", f"a session cannot go back, got step({amount})")
         for spikes in self._counts:
-            if spikes.count.item() > UNREAD and not spikes.wanted:
+            held = spikes.held()
+            spikes.mark = spikes.taken + held
+            if held > UNREAD and not spikes.wanted:
                 spikes.empty()
-            spikes.mark = spikes.taken + spikes.count.item()
         self._last = count
         try:
             self._step(count)
@@ -160,8 +165,8 @@ class Session:
             steps = float(amount) / self.dt
         except (TypeError, ValueError):
             raise _wrong("value", f"step takes a number of steps or of seconds, got {amount!r}") from None
-        count = round(steps) if np.isfinite(steps) else 0
-        if abs(steps - count) > 1e-6 * max(1.0, abs(steps)) or not np.isfinite(steps):
+        count = round(steps) if math.isfinite(steps) else 0
+        if not abs(steps - count) <= 1e-6 * max(1, abs(count)):
             hint = f"A whole number is a number of steps: step({max(1, count)})."
             raise _wrong("value", f"{amount} s is no multiple of the time step {self.dt * 1e3:g} ms", hint)
         return count
