@@ -1,9 +1,14 @@
-"""Random small networks give the same spikes and weights on numpy and on the native device.
+"""Random small networks give the same spikes and weights on the native device as on numpy and on cpp_standalone.
 
 No random number is drawn in a run; graphs, delays, weights and inputs are drawn here.
 """
 
 from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
 
 import brian2 as b2
 import numpy as np
@@ -114,3 +119,46 @@ def test_random_networks(what):
             np.testing.assert_array_equal(got, expected)
         else:
             np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
+
+
+STANDALONE = """
+import json, sys, numpy, brian2
+sys.path.insert(0, {tests!r})
+from test_fuzz import run
+
+brian2.prefs.codegen.cpp.extra_compile_args_gcc = ["-w", "-O1", "-ffp-contract=off"]
+brian2.prefs.devices.cpp_standalone.extra_make_args_unix = ["-j2"]
+brian2.set_device("cpp_standalone", directory={folder!r}, with_output=False)
+numpy.savez({result!r}, *run(json.loads({what!r})))
+"""
+
+
+def drawn(number: int) -> dict:
+    """A network of the same kinds, drawn without hypothesis: each of them costs a compilation of ten seconds."""
+    rng = np.random.default_rng(number)
+    return {
+        "seed": number,
+        "method": sorted(MODELS)[number % len(MODELS)],
+        "rule": sorted(RULES)[(number // 2) % len(RULES)],
+        "cells": int(rng.integers(2, 40)),
+        "density": float(rng.uniform(0.2, 1)),
+        "delays": ["none", "one", "each"][number % 3],
+        "refractory": [None, 0.5, 3.0][(number // 3) % 3],
+        "subgroup": bool(rng.integers(2)),
+        "regularly": bool(rng.integers(2)),
+        "dt": [0.1, 0.2][number % 2],
+        "runs": [int(rng.integers(50, 300))],  # cpp_standalone builds for one run
+    }
+
+
+@pytest.mark.compiled
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(12))
+def test_random_networks_against_cpp_standalone(number, native, tmp_path):
+    what, result = drawn(number), str(tmp_path / "result.npz")
+    values = {"tests": os.path.dirname(__file__), "folder": str(tmp_path / "standalone"), "result": result}
+    subprocess.run([sys.executable, "-c", STANDALONE.format(what=json.dumps(what), **values)], check=True)
+    found = run(what)
+    with np.load(result) as expected:
+        for got, name in zip(found, expected.files, strict=True):
+            np.testing.assert_allclose(got, expected[name], rtol=1e-9, atol=1e-12, err_msg=name)

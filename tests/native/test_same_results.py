@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from native_models import MODELS
 
+pytestmark = pytest.mark.compiled
+
 
 @pytest.mark.parametrize("name", MODELS)
 def test_results_are_those_of_numpy(name, native, on_numpy):
@@ -28,7 +30,6 @@ import sys, numpy, brian2
 sys.path.insert(0, {tests!r})
 from native_models import {name}
 
-pytestmark = pytest.mark.compiled
 brian2.prefs.codegen.cpp.extra_compile_args_gcc = ["-w", "-O1", "-ffp-contract=off"]
 brian2.prefs.devices.cpp_standalone.extra_make_args_unix = ["-j2"]
 brian2.set_device("cpp_standalone", directory={folder!r}, with_output=False)

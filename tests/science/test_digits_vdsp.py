@@ -10,18 +10,21 @@ from brainsim import backends
 #: What this is the test of: no part by itself, but all of them together.
 PARTS: list[str] = []
 
-pytestmark = [pytest.mark.science, pytest.mark.compiled]
+pytestmark = [
+    pytest.mark.science,
+    pytest.mark.compiled,
+    pytest.mark.skipif(bool(backends.available()["native"]), reason="needs a C++ compiler"),
+]
 
 
-@pytest.mark.skipif(bool(backends.available()["cpp_standalone"]), reason="needs a C++ compiler")
 def test_digits_are_learned_with_three_seeds(tmp_path):
     """Three passes over 2,000 images: mean at least 75 %, none under 70 %, ties wrong (chance is 10 %).
 
-    Measured with seeds 1 to 5: 77.6, 77.0, 76.0, 75.0, 77.6 %.
+    Measured with seeds 1 to 5 on native: 75.6, 78.2, 76.8, 73.4, 74.2 %; on C++ standalone: 77.6, 77.0, 76.0, 75.0, 77.6 %.
     """
     found = []
     for seed in (1, 2, 3):
-        results = brainsim.run("digits_vdsp", seed=seed, backend="cpp_standalone", out=tmp_path / str(seed))
+        results = brainsim.run("digits_vdsp", seed=seed, backend="auto", out=tmp_path / str(seed))
         readout = results.summary["readout"]
         assert readout["n_test"] == 500
         assert readout["accuracy_ties_wrong"] <= readout["accuracy_argmax"]
@@ -35,7 +38,7 @@ def test_without_learning_it_does_not(tmp_path):
     results = brainsim.run(
         "digits_vdsp",
         set={"learned.plasticity.eta": 0, "phases.train.passes": 1, "data.train": 50},
-        backend="cpp_standalone",
+        backend="auto",
         out=tmp_path / "control",
     )
     assert results.summary["readout"]["accuracy_ties_wrong"] < 0.60
