@@ -45,6 +45,8 @@ def run(
         stack.enter_context(brian.preferences(**settings(target)))
         stack.enter_context(brian.device("native" if target == "native" else "runtime"))
         stack.callback(np.random.set_state, random_state)
+        # What is no number any more is told in a note of Brian2's, not by numpy in the middle of the progress bar.
+        stack.enter_context(np.errstate(all="ignore"))
         try:
             built = builder.build(plan, samples, order, saved)
             b2.seed(seeds.noise_seed(plan.seed))
