@@ -68,7 +68,12 @@ def pins() -> dict[str, str]:
         text = config.get("options", "install_requires", fallback="")
         lines = [line for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
     found = (re.match(r"\s*([\w.-]+)\s*([^;]*)(;.*extra.*)?$", line) for line in lines)
-    return {match[1].lower(): match[2].strip() for match in found if match and not match[3]}
+    return {match[1].lower(): _sorted(match[2]) for match in found if match and not match[3]}
+
+
+def _sorted(need: str) -> str:
+    """Bounds with the lower one first: packaging tools write them down in either order."""
+    return ",".join(sorted((piece.strip() for piece in need.split(",")), reverse=True))
 
 
 def _within(version: str, need: str) -> bool:
