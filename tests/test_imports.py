@@ -15,7 +15,7 @@ ENGINE = ROOT / "brainsim"
 #: Each module imports only from those before it. Source and spec stand before the expressions: they need none.
 ORDER = [
     "errors", "units", "source", "spec",
-    "names", "guard", "places", "arithmetic", "expressions", "equations",
+    "names", "guard", "places", "arithmetic", "expressions", "equations", "inherit",
     "library", "overrides", "circuit", "seeds", "connect", "brian", "functions", "compose", "draws", "script",
     "builder", "native", "backends", "datasets", "readouts", "record", "provenance", "runs", "session", "analysis",
     "plots", "report", "cli",

@@ -9,7 +9,8 @@ import pytest
 
 from brainsim import library as shelf
 from brainsim.errors import FileError, Mark, Problem
-from brainsim.library import Library, first_line, merge, shipped_folder
+from brainsim.inherit import merge
+from brainsim.library import Library, first_line, shipped_folder
 from brainsim.source import KINDS, Tree, parse, read
 
 PARENT = """\
