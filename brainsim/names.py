@@ -69,7 +69,8 @@ _BRIAN2 = frozenset(
     active add_attribute add_dependency add_to_magic_network after_run assign_id before_run check_variable_write clock
     code_objects codeobj_class connect contained_objects custom_operation default_event equations event_codes
     event_driven events get_states id indices invalidates_magic_network method_choice multisynaptic_index name
-    namespace numpy order post pre register_variable resetter resolve_all run run_on_event run_regularly runner
+    namespace numpy order post pre register_variable resetter resolve_all run run_at run_on_clock run_on_event
+    run_regularly runner
     set_event_schedule set_states source spikes start state state_updater stop subexpression_updater summed_updaters
     target thresholder unregister_variable updaters user_equations variables verify_dependencies when
     c_data_type codeobj_name constant_or_scalar cpp_dtype denormals_code_lines eventspace_variable get_array_name

@@ -74,9 +74,15 @@ def assert_same(plan: Plan, one: Memory, two: Memory) -> None:
 
 def test_auto_follows_sizes_and_steps():
     assert backends.choose(balanced())[0] == "numpy"
-    name, reason = backends.choose(digits(train=2000, test=500, passes=3))
+    name, reason = backends.best(digits(train=2000, test=500, passes=3))
     assert name == "native" and "min" in reason
-    assert backends.choose(balanced(4000, duration=100.0))[0] == "native"
+    assert backends.best(balanced(4000, duration=100.0))[0] == "native"
+
+
+def test_a_release_of_brian2_the_device_was_not_tried_with(monkeypatch):
+    monkeypatch.setattr(backends.native.metadata, "version", lambda package: "2.10.1")
+    assert "2.10.1" in backends.available()["native"]
+    assert "native" not in backends.choose(digits(train=2000, test=500, passes=3))[0]
 
 
 def test_cost_is_right_within_a_factor_of_four():

@@ -57,7 +57,8 @@ def available() -> dict[str, str]:
     compiler = "" if program.find_compiler() else "no C++ compiler was found (on Debian: apt install g++)"
     cython = "" if importlib.util.find_spec("Cython") else "Cython is not installed (pip install cython)"
     make = "" if shutil.which("make") else "make was not found (on Debian: apt install make)"
-    return {"numpy": "", "cython": cython or compiler, "cpp_standalone": compiler or make, "native": compiler}
+    native_ = compiler or native.outdated()
+    return {"numpy": "", "cython": cython or compiler, "cpp_standalone": compiler or make, "native": native_}
 
 
 def best(plan: Plan) -> tuple[str, str]:
@@ -74,7 +75,10 @@ def best(plan: Plan) -> tuple[str, str]:
 def choose(plan: Plan, samples: Any = None) -> tuple[str, str]:
     """What ``auto`` means for this plan here, and why. Sizes and steps decide, and nothing measured."""
     name, reason = best(plan)
-    missing = available()[name]
+    there = available()
+    missing = there[name]
+    if missing and name == "native" and not there["cpp_standalone"]:
+        return "cpp_standalone", f"{reason}; {missing}"
     if missing:
         words = cost.in_words(cost.numpy_seconds(plan))
         return "numpy", f"it takes about {words} there, and compiled code is not possible: {missing}"

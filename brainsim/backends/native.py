@@ -7,6 +7,7 @@ Brian2's runtime device: see :mod:`brainsim.backends.runtime`.
 from __future__ import annotations
 
 import importlib
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +22,20 @@ def load() -> ModuleType:
     """The module of builds, with the device registered in Brian2. Brian2 is imported behind its guard first."""
     brian.load()
     return importlib.import_module("brainsim.native.build")
+
+
+def outdated() -> str:
+    """Why this release of Brian2 does not go with the device; empty if it does.
+
+    The device reaches into Brian2's objects, so it is tried with each minor release before it is let loose on it.
+    """
+    try:
+        version = metadata.version("brian2")
+    except metadata.PackageNotFoundError:
+        return ""  # told when Brian2 is imported
+    if version.split(".")[:2] == ["2", "9"]:
+        return ""
+    return f"the native device goes with Brian2 2.9, here is {version}"
 
 
 def refuses(plan: Plan) -> str:
