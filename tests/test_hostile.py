@@ -114,6 +114,7 @@ def test_nothing_in_the_working_folder_is_run(tmp_path, brainsim_command):
     assert not list(tmp_path.glob("run*")) and "No raster" not in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.skipif(sys.version_info[:3] == (3, 13, 0), reason="this Python fails itself to import from such a folder")
 def test_a_working_folder_that_is_gone(tmp_path, root):
     (tmp_path / "small.yaml").write_text(RUN)
     code = (
