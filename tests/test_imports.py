@@ -16,8 +16,9 @@ ENGINE = ROOT / "brainsim"
 ORDER = [
     "errors", "units", "source", "spec",
     "names", "guard", "places", "arithmetic", "expressions", "equations", "inherit",
+    "encoders", "readouts",
     "library", "overrides", "circuit", "seeds", "connect", "brian", "functions", "compose", "draws", "script",
-    "builder", "native", "backends", "datasets", "readouts", "record", "provenance", "runs", "session", "analysis",
+    "builder", "native", "backends", "datasets", "record", "provenance", "runs", "session", "analysis",
     "plots", "report", "cli",
 ]  # fmt: skip
 #: The package itself (the Python API, imported lazily by its users) and ``python -m brainsim`` come last.
