@@ -317,6 +317,24 @@ def test_connections_by_distance_go_the_short_way_round():
     assert plan == plan_of(RING, CELL, CURRENT)
 
 
+def test_weights_and_delays_may_depend_on_the_distance():
+    """Cells 0.1 mm apart on a ring of 4 mm; without a layout on both sides there is no d."""
+    region = RING.replace("connect: {distance: 0.55 mm}", "connect: all, initial: {w: exp(-d/mm)}, delay: d/(1*mm/ms)")
+    plan = plan_of(region, CELL, CURRENT)
+    near = connection(plan, "near")
+    i, j = draws.pairs(near, seed=1)
+    d = np.abs(i * 0.1 - j * 0.2)
+    d = np.minimum(d, 4 - d)
+    known = {"d": draws.separations(near, i, j)}
+    weights = draws.values("near", near.initial[0], len(i), known, 1)
+    np.testing.assert_allclose(weights.value, np.exp(-d))
+    np.testing.assert_allclose(draws.delays(near, near.pathways[0].delays, len(i), known, plan).value, d * 1e-3)
+    assert connection(plan, "fading").places is None
+    assert plan == plan_of(region, CELL, CURRENT)
+    with pytest.raises(BrainsimError, match="d is not known"):
+        plan_of(region.replace("size: 20, layout: {ring: 4 mm}", "size: 20"), CELL, CURRENT)
+
+
 def test_equations_of_several_files_must_not_run_in_a_circle():
     cell = CELL.replace("R = 100*Mohm : ohm", "R = 100*Mohm : ohm\n  a = I_x/amp : 1")
     synapse = CURRENT.replace(

@@ -70,6 +70,8 @@ def synapses(connection: Connection) -> float:
         return target * options["in_degree"]
     if rule == "out_degree":
         return source * options["out_degree"]
+    if rule == "number":
+        return options["number"]
     if rule == "matrix":
         return len(options["source"])
     return source * target  # an upper bound for distance

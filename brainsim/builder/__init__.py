@@ -208,6 +208,8 @@ def _connection(b2: Any, connection: Connection, plan: Plan, built: Built, clock
         "N_pre": Quantity(connection.source.size),
         "N_post": Quantity(connection.target.size),
     }
+    d = draws.separations(connection, i, j)
+    known |= {} if d is None else {"d": d}
     _regular(made, connection.regular, clocks)
     _constants(made, connection.constants)
     _initial(made, connection, len(i), known, built)

@@ -41,7 +41,7 @@ class Initial:
     """Initial values of one variable, drawn once in numpy from the stream named ``stream``.
 
     ``expression`` is Brian2 syntax in which every parameter is already a literal such as ``(-70*mV)``;
-    the names left are ``i`` and ``N`` (groups), ``i``, ``j``, ``N_pre``, ``N_post`` (synapses), ``rand()``,
+    the names left are ``i`` and ``N`` (groups), ``i``, ``j``, ``N_pre``, ``N_post`` and ``d`` (synapses), ``rand()``,
     ``randn()`` and variables initialised earlier on the same object.
     """
 
@@ -131,7 +131,8 @@ class Pathway:
 class Wiring:
     """Which pairs are connected: drawn once in numpy (``connect.pairs``) from the stream ``stream``.
 
-    ``rule`` is one of ``all``, ``one_to_one``, ``p``, ``in_degree``, ``out_degree``, ``distance``, ``matrix``;
+    ``rule`` is one of ``all``, ``one_to_one``, ``p``, ``in_degree``, ``out_degree``, ``number``, ``distance``,
+    ``matrix``;
     ``options`` holds plain numbers and arrays only.
     """
 
@@ -146,6 +147,22 @@ class Wiring:
         mine, theirs = self.options, other.options
         same = mine.keys() == theirs.keys() and all(np.array_equal(mine[k], theirs[k]) for k in mine)
         return same and (self.rule, self.stream, self.autapses) == (other.rule, other.stream, other.autapses)
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where the cells of both slices are, arrays [cells, dimensions] in metres: what ``d`` in code follows from."""
+
+    source_positions: np.ndarray
+    target_positions: np.ndarray
+    ring: float | None  # the length after which a ring closes
+    dims: tuple[float, ...]  # of the distance
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Places):
+            return NotImplemented
+        same = (np.array_equal(getattr(self, k), getattr(other, k)) for k in ("source_positions", "target_positions"))
+        return all(same) and (self.ring, self.dims) == (other.ring, other.dims)
 
 
 @dataclass(frozen=True)
@@ -178,6 +195,7 @@ class Connection:
     method: str = ""
     plastic: bool = False  # a rule changes it
     saved: tuple[tuple[str, str], ...] = ()  # (name in the results, Brian2 name) of what is saved before and after
+    places: Places | None = None  # where initial values or delays depend on the distance
     parts: tuple[str, ...] = ()  # names of synapse and rule, for comments
     about: str = ""
     mark: Mark | None = field(default=None, compare=False)

@@ -14,7 +14,7 @@ import numpy as np
 
 from brainsim import connect, functions
 from brainsim.compose import draws
-from brainsim.compose.plan import Connection, Constant, Group, Initial, Plan, Regular, Slice, Watch
+from brainsim.compose.plan import Connection, Constant, Group, Initial, Places, Plan, Regular, Slice, Watch
 from brainsim.script.formula import numpy_code
 from brainsim.script.words import attribute, block, comment, listed, literal, mapping, options, seconds
 from brainsim.units import UNITS, Quantity
@@ -24,8 +24,9 @@ INLINE = 24
 #: Names the script uses itself.
 _OWN = {
     *("Clock", "EventMonitor", "Network", "NeuronGroup", "Path", "SEED", "SpikeMonitor", "StateMonitor", "Synapses"),
-    *("arrays", "check_units", "defaultclock", "hashlib", "i", "images", "j", "labels", "len", "linked_var", "monitor"),
-    *("network", "np", "order", "prefs", "print", "range", "rng", "sample_order", "samples", "seed", "stream"),
+    *("arrays", "check_units", "d", "defaultclock", "hashlib", "i", "images", "j", "labels", "len", "linked_var"),
+    *("monitor", "network", "np", "order", "prefs", "print", "range", "rng", "sample_order", "samples", "seed"),
+    *("separations", "stream"),
 }
 #: Names it makes up: clocks, and what cells start from.
 _MADE = re.compile(r"every_\d+_steps|first_\w+")
@@ -196,11 +197,22 @@ class Objects:
             "N_pre": str(connection.source.size),
             "N_post": str(connection.target.size),
         }
+        if connection.places is not None:
+            known["d"] = self._separations(connection, connection.places)
         self._initial(connection, name, "len(i)", known)
         for pathway in connection.pathways:
             if pathway.delays is not None:
                 drawn = self._drawn(connection, name, pathway.delays, "len(i)", known)
                 self.add(f"{name}.{attribute(pathway.name)}.delay = {drawn}")
+
+    def _separations(self, connection: Connection, places: Places) -> str:
+        """Prints the distance of each pair; it as code."""
+        function = connect.separations
+        self.sources.setdefault(function.__name__, inspect.getsource(function))
+        both = [getattr(places, key) for key in ("source_positions", "target_positions")]
+        arrays = [self._array(f"{connection.name}.{end}", found) for end, found in zip("ij", both, strict=True)]
+        self.add(f"d = {function.__name__}(i, j, {', '.join(arrays)}, {places.ring!r})")
+        return f"(d*{self.unit('meter')})" if any(places.dims) else "d"
 
     def _pairs(self, connection: Connection) -> None:
         function, options = draws.rule(connection)
