@@ -1,0 +1,216 @@
+"""Desire backpropagation: layers against a program that shares no code with brainsim, a graph with a branch, and XOR.
+
+The program follows the authors' public code step by step in float64: input in the same step, one step of delay between
+layers, traces with the spike that arrives in this step, one update at the end of the sample with the weights before it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from brainsim import datasets
+
+#: What this is the test of.
+PARTS = [
+    "plasticity desire_backprop",
+    "neuron pixel_if",
+    "neuron discrete_lif",
+    "neuron goal",
+    "synapse dropout_delta",
+    "synapse teacher",
+    "region desire_layers",
+]
+
+
+@pytest.fixture
+def show(monkeypatch):
+    """``show(images, labels, classes)`` puts these samples in the place of the data set, for training and testing."""
+
+    def call(images, labels, classes):
+        n = len(labels)
+        samples = datasets.Samples(
+            name="mnist",
+            images=np.asarray(images, np.uint8),
+            labels=np.asarray(labels, np.int32),
+            shape=(1, np.shape(images)[1]),
+            splits={"train": slice(0, n), "label": slice(0, n), "test": slice(0, n)},
+            classes=classes,
+            class_names=tuple(map(str, range(classes))),
+            checksums={},
+            licence="",
+        )
+        monkeypatch.setattr(datasets, "load", lambda name, splits: samples)
+
+    return call
+
+
+def present(image, weights, senders, keep, p_drop):
+    """Spikes of all layers in one sample: list of [20, cells], layer 0 the input.
+
+    ``senders[l]`` lists the layers that send to layer l; ``weights[k, l]`` is [cells of k, cells of l].
+    """
+    spikes = [np.zeros((20, len(mask))) for mask in keep]
+    v = [np.zeros(len(mask)) for mask in keep]
+    for t in range(20):
+        v[0] = v[0] + image / 255
+        spikes[0][t] = (v[0] >= 1) & keep[0]
+        v[0] -= spikes[0][t]
+        for layer in range(1, len(keep)):
+            v[layer] = 0.75 * v[layer]
+            for k in senders[layer]:
+                seen = t if k == 0 else t - 1
+                if seen >= 0:
+                    v[layer] = v[layer] + spikes[k][seen] @ weights[k, layer] / (1 - p_drop[k])
+            spikes[layer][t] = (v[layer] >= 1) & keep[layer]
+            v[layer] -= spikes[layer][t]
+    return spikes
+
+
+def learn(spikes, label, weights, senders, keep, eta):
+    """The weights after the sample."""
+    top = len(spikes) - 1
+    r = [s.sum(axis=0) / 16 for s in spikes]
+    wish = [np.zeros(len(mask)) for mask in keep]
+    delta = [np.zeros(len(mask)) for mask in keep]
+    for layer in range(top, 0, -1):
+        if layer == top:
+            wish[top] = np.where(r[top] > 0.3, -1.0, 0.0)
+            wish[top][label] = 1.0 if 1 - r[top][label] > 0.3 else 0.0
+        else:
+            asked = sum(weights[layer, m] @ delta[m] for m in range(layer + 1, top + 1) if layer in senders[m])
+            wish[layer] = np.where(np.abs(asked) >= 0.05, np.sign(asked), 0.0)
+        delta[layer] = wish[layer] * np.abs((wish[layer] > 0) - r[layer]) * keep[layer]
+    after = {}
+    for (k, layer), w in weights.items():
+        trace, credit = np.zeros(len(keep[k])), np.zeros_like(w)
+        for t in range(20):
+            seen = t if k == 0 else t - 1
+            trace = 0.75 * trace + (spikes[k][seen] if seen >= 0 else 0)
+            credit += np.outer(trace, spikes[layer][t])
+        after[k, layer] = w + eta * wish[layer] * keep[layer] * credit
+    return after
+
+
+def matrix(weights, rows, columns, when):
+    found = np.zeros((rows, columns))
+    found[weights.source, weights.target] = getattr(weights, when)["w"]
+    return found
+
+
+def compare(results, images, labels, projections, populations, p_drop, etas):
+    """Run the program on what brainsim drew, and compare all spikes counts of the output and all weights."""
+    sizes = [results.summary["populations"][name]["size"] for name in populations]
+    senders = {layer: [k for k, m in projections.values() if m == layer] for layer in range(1, len(sizes))}
+    weights = {
+        ends: matrix(results.weights(name), sizes[ends[0]], sizes[ends[1]], "before")
+        for name, ends in projections.items()
+    }
+    keeps = [results.state(name, "keep")[1] > 0 for name in populations]
+    times, cells = results.spikes(populations[-1])
+    counts = np.zeros((len(labels), sizes[-1]), int)
+    np.add.at(counts, (np.rint(times * 1e3).astype(int) // 25, cells.astype(int)), 1)
+    start = weights
+    for trial, (image, label, eta) in enumerate(zip(images, labels, etas, strict=True)):
+        keep = [mask[trial] for mask in keeps]
+        spikes = present(image.astype(float), weights, senders, keep, p_drop[trial])
+        np.testing.assert_array_equal(spikes[-1].sum(axis=0), counts[trial])
+        weights = learn(spikes, label, weights, senders, keep, eta)
+    for name, ends in projections.items():
+        end = matrix(results.weights(name), sizes[ends[0]], sizes[ends[1]], "after")
+        np.testing.assert_allclose(end, weights[ends], rtol=0, atol=1e-11)
+        assert np.count_nonzero(end != start[ends]) > 0.2 * end.size
+    return keeps
+
+
+LAYERS = """
+experiment: layers
+region: {name: desire_layers, parameters: {n_pixels: 20, n_hidden1: 15, n_hidden2: 12, n_classes: 5}}
+set: {n_epoch: 6}
+data: {name: mnist, train: 6, test: 2}
+trial: {duration: 25 ms, inputs: {image: pixels.pixel, label: goal.goal}}
+phases:
+  train: {data: train, passes: 2}
+  test:
+    data: test
+    set: {hidden1.neuron.p_drop: 0, hidden2.neuron.p_drop: 0, w1.plasticity.eta: 0, w2.plasticity.eta: 0,
+          w3.plasticity.eta: 0}
+run: {dt: 1 ms, seed: 3}
+record:
+  spikes: [output]
+  state:
+    pixels: {variables: [keep], every: 25 ms}
+    hidden1: {variables: [keep], every: 25 ms}
+    hidden2: {variables: [keep], every: 25 ms}
+    output: {variables: [keep], every: 25 ms}
+"""
+NAMES = ["pixels", "hidden1", "hidden2", "output"]
+CHAIN = {"w1": (0, 1), "w2": (1, 2), "w3": (2, 3)}
+
+
+def test_layers_equal_an_independent_program(simulate, show):
+    """As published: 1e-5 falling by exp(-0.04) from epoch to epoch, dropout 0.3 in the hidden layers, none in tests."""
+    rng = np.random.default_rng(5)
+    images, labels = rng.integers(0, 256, (6, 20)), rng.integers(0, 5, 6)
+    show(images, labels, 5)
+    results = simulate(LAYERS)
+    order = [*range(6)] * 2 + [*range(2)]
+    etas = [1e-5 * np.exp(-0.04 * epoch) for epoch in range(2) for _ in range(6)] + [0.0] * 2
+    p_drop = [[0, 0.3, 0.3, 0]] * 12 + [[0, 0, 0, 0]] * 2
+    keeps = compare(results, images[order], labels[order], CHAIN, NAMES, p_drop, etas)
+    assert 0.6 < np.mean(np.hstack(keeps[1:3])[:12]) < 0.8
+    assert np.all(np.hstack(keeps)[12:])
+
+
+def test_the_network_is_the_published_one(make_plan):
+    """784-1600-800-10, no dropout of input and output, an epoch is the whole training set."""
+    plan = make_plan(LAYERS.replace(", parameters: {n_pixels: 20, n_hidden1: 15, n_hidden2: 12, n_classes: 5}", ""),
+                     set={"n_epoch": 60000})  # fmt: skip
+    groups = {group.name: group for group in plan.groups}
+    assert [groups[name].size for name in NAMES] == [784, 1600, 800, 10]
+
+
+BRANCH = """
+experiment: branch
+region:
+  region: branch
+  populations:
+    pixels: {neuron: {name: pixel_if, parameters: {p_drop: 0.2}}, size: 12}
+    left: {neuron: {name: discrete_lif, parameters: {p_drop: 0.4}}, size: 10}
+    right: {neuron: {name: discrete_lif, parameters: {p_drop: 0.1}}, size: 9}
+    output: {neuron: discrete_lif, size: 4, initial: {th: 0.3}}
+    goal: {neuron: goal, size: 4}
+  projections:
+    to_left: &learns
+      {from: pixels, to: left, synapse: dropout_delta, plasticity: &rule {name: desire_backprop, parameters: {eta: 0.01}},
+       connect: all, initial: {w: 0.6*rand() - 0.1}}
+    to_right: {from: pixels, to: right, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.6*rand() - 0.1}}
+    across: {from: left, to: right, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.3*randn()}}
+    left_out: {from: left, to: output, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.5*randn()}}
+    right_out: {from: right, to: output, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.5*randn()}}
+    past: {from: pixels, to: output, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.2*randn()}}
+    teaching: {from: goal, to: output, synapse: teacher, connect: one_to_one}
+data: {name: mnist, train: 6}
+trial: {duration: 25 ms, inputs: {image: pixels.pixel, label: goal.goal}}
+phases: {train: {data: train}}
+run: {dt: 1 ms}
+record:
+  spikes: [output]
+  state:
+    pixels: {variables: [keep], every: 25 ms}
+    left: {variables: [keep], every: 25 ms}
+    right: {variables: [keep], every: 25 ms}
+    output: {variables: [keep], every: 25 ms}
+"""
+
+
+def test_a_graph_with_branches_equals_the_program(simulate, show):
+    """Two ways to the output, one across, one past the hidden cells; a cell hears the wishes of all it sends to."""
+    rng = np.random.default_rng(8)
+    images, labels = rng.integers(0, 256, (6, 12)), rng.integers(0, 4, 6)
+    show(images, labels, 4)
+    results = simulate(BRANCH)
+    graph = {"to_left": (0, 1), "to_right": (0, 2), "across": (1, 2), "left_out": (1, 3), "right_out": (2, 3)}
+    graph |= {"past": (0, 3)}
+    names = ["pixels", "left", "right", "output"]
+    compare(results, images, labels, graph, names, [[0.2, 0.4, 0.1, 0]] * 6, [0.01] * 6)
