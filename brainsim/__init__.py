@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from brainsim.runs.results import Results
     from brainsim.runs.results import open_folder as open
     from brainsim.session import Session
+    from brainsim.sweeps import Sweep, sweep
 
 __version__ = "0.1.0"
-__all__ = ["Results", "Session", "__version__", "check", "open", "plan", "run"]
+__all__ = ["Results", "Session", "Sweep", "__version__", "check", "open", "plan", "run", "sweep"]
 
 #: Public name -> where it lives.
 _LAZY = {
@@ -30,6 +31,8 @@ _LAZY = {
     "open": ("brainsim.runs.results", "open_folder"),
     "Results": ("brainsim.runs.results", "Results"),
     "Session": ("brainsim.session", "Session"),
+    "Sweep": ("brainsim.sweeps", "Sweep"),
+    "sweep": ("brainsim.sweeps", "sweep"),
 }
 
 

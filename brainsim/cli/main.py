@@ -79,6 +79,30 @@ def run(
 
 
 @app.command()
+def sweep(
+    experiment: Annotated[
+        str, typer.Argument(metavar="EXPERIMENT", help="An experiment, or the folder of a sweep to take up again.")
+    ],
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--over", metavar="PATH=A,B,...", help="Values to try, beside those of the file; may be repeated."
+        ),
+    ] = None,
+    set_: Set = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Runs at a time; as many as cores if left out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder, instead of runs/NAME-sweep-DATE.")] = None,
+    library: Libraries = None,
+) -> Job:
+    """Run an experiment at every point of its sweep and write one table."""
+    from brainsim.cli import sweep as verb
+
+    return partial(verb.sweep, experiment, over or [], set_ or [], jobs, out, library or [])
+
+
+@app.command()
 def check(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files of any kind, or experiment names.")],
     set_: Set = None,

@@ -145,3 +145,6 @@ class Experiment(Spec):
     """Duration, time step, seed, backend."""
     record: Record = Record()
     """What is kept."""
+    sweep: dict[Path, list[Value]] | list[dict[Path, Value]] = {}
+    """Values to be tried, by dotted path, with ``brainsim sweep``: a mapping of lists is a grid (every combination), a
+    list of mappings is a list of points. ``brainsim run`` leaves it aside."""
