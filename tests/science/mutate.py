@@ -21,6 +21,7 @@ from test_register import REGISTER, ROOT  # noqa: E402
 #: Parameters whose exact value does not matter, and why.
 INDIFFERENT = {
     ("adex", "V_peak"): "any potential in the upswing will do",
+    ("stdp_triplet", "A2_plus"): "5e-10 in the paper: as good as none",
     ("winner_take_all", "n_cells"): "a size, set by the user",
     ("vdsp_layer", "n_cells"): "a size, set by the user",
     **{("cortex_ei", name): "a size, set by the user" for name in ("n_inh", "n_drive")},
