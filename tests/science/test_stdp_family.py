@@ -28,7 +28,7 @@ PARTS = [
 
 @dataclass(frozen=True)
 class Rule:
-    """What the paper of a rule says: largest changes, what they are multiplied with, upper bound, who pairs with whom."""
+    """What a paper says: largest changes, what they are multiplied with, upper bound, who pairs with whom."""
 
     gain: float
     loss: float
@@ -113,8 +113,8 @@ record: {{spikes: [pre, post]}}
 """
 
 
-def partners(pairing: str, now: int, theirs: np.ndarray, own_last: float) -> np.ndarray:
-    """Spikes of the other cell, all before ``now``, that pair with one at ``now``; the own spike before was ``own_last``."""
+def partners(pairing: str, theirs: np.ndarray, own_last: float) -> np.ndarray:
+    """Those of the other cell's earlier spikes that pair with a spike now; the own spike before was ``own_last``."""
     if pairing == "all":
         return theirs
     if pairing == "nearest":
@@ -132,10 +132,10 @@ def summed(rule: Rule, arrivals: np.ndarray, spikes: np.ndarray, w: float, gain:
             # The last postsynaptic spike pairs with every arrival, except where a pair may have nothing in between.
             pairing = {"pre_centred": "nearest", "restricted": "restricted"}.get(rule.pairing, rule.pairing)
             # A spike in the step of the last arrival came after it.
-            found = partners(pairing, now, spikes[spikes < now], last[0] - 0.5)
+            found = partners(pairing, spikes[spikes < now], last[0] - 0.5)
             w -= loss * rule.down(w) * np.sum(np.exp(-(now - found) / 20))
         else:
-            found = partners(rule.pairing, now, arrivals[arrivals <= now], last[1])
+            found = partners(rule.pairing, arrivals[arrivals <= now], last[1])
             w += gain * rule.up(w) * np.sum(np.exp(-(now - found) / 20))
         w = float(np.clip(w, 0, rule.w_max))
         last[kind] = now

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from conftest import TIMED_CELLS
 
 #: What this is the test of.
 PARTS = [
@@ -70,7 +69,7 @@ region:
     pre: {{neuron: {{name: poisson, parameters: {{rate: 30 Hz}}}}, size: 4}}
     post: {{neuron: {{name: poisson, parameters: {{rate: 30 Hz}}}}, size: 4}}
   projections:
-    learning: {{from: pre, to: post, synapse: silent, plasticity: {rule}, connect: all, delay: 3 ms, initial: {{w: {w}}}}}
+    learning: {{from: pre, to: post, synapse: silent, plasticity: {rule}, connect: all, delay: 3 ms}}
 run: {{duration: 800 ms, dt: 1 ms}}
 record: {{spikes: [pre, post]}}
 """
@@ -78,7 +77,7 @@ record: {{spikes: [pre, post]}}
 
 @pytest.mark.parametrize("name", sorted(FITS))
 def test_random_trains_with_a_delay_equal_sums_over_triplets(simulate, timed_cells, name):
-    results = simulate(TRAINS.format(rule=name, w=1) + timed_cells)
+    results = simulate(TRAINS.format(rule=name) + timed_cells)
     trains = {}
     for side, late in (("pre", 3), ("post", 0)):
         times, cells = results.spikes(side)
@@ -97,7 +96,7 @@ def test_random_trains_with_a_delay_equal_sums_over_triplets(simulate, timed_cel
 @pytest.mark.parametrize(("a3_plus", "a2_minus", "limit"), [(2, 0, 3), (0, 2, 0)])
 def test_weights_stay_between_zero_and_three(simulate, timed_cells, name, a3_plus, a2_minus, limit):
     strong = {"learning.plasticity.A3_plus": a3_plus, "learning.plasticity.A2_minus": a2_minus}
-    after = simulate(TRAINS.format(rule=name, w=1) + timed_cells, set=strong).weights("learning").after["w"]
+    after = simulate(TRAINS.format(rule=name) + timed_cells, set=strong).weights("learning").after["w"]
     assert np.sum(after == limit) > 4
     assert np.all((after >= 0) & (after <= 3))
 
@@ -127,7 +126,7 @@ initial: {{period: 1 s, first: 0 ms, gap: 0 ms}}
 """
 
 
-def simulated(simulate, rule: str, protocols: list[tuple[float, list, list]]) -> np.ndarray:
+def simulated(simulate, cells: str, rule: str, protocols: list[tuple[float, list, list]]) -> np.ndarray:
     """Changes of weight by 60 repetitions; a protocol is its period, presynaptic and postsynaptic times, ms."""
 
     def column(values):
@@ -144,7 +143,7 @@ def simulated(simulate, rule: str, protocols: list[tuple[float, list, list]]) ->
         post_gap=column(times[-1] - times[0] for times in post),
         duration=60 * max(periods) + 50,
     )
-    weights = simulate(text + TIMED_CELLS).weights("learning")
+    weights = simulate(text + cells).weights("learning")
     return (weights.after["w"] - 1)[np.argsort(weights.target)]
 
 
@@ -162,10 +161,10 @@ VISUAL_CORTEX = {
 
 
 @pytest.mark.parametrize("name", ["stdp_triplet", "stdp_triplet_minimal"])
-def test_potentiation_takes_over_when_pairs_are_frequent(simulate, name):
+def test_potentiation_takes_over_when_pairs_are_frequent(simulate, timed_cells, name):
     points = [(lag, rate, *VISUAL_CORTEX[lag][rate]) for lag in (10, -10) for rate in (10, 20, 40, 50)]
     protocols = [(1000 / rate, [0], [lag]) for lag, rate, _, _ in points]
-    change = simulated(simulate, name, protocols)
+    change = simulated(simulate, timed_cells, name, protocols)
     assert change == pytest.approx([repeated(FITS[name], *protocol) for protocol in protocols], rel=1e-6)
     data, error = np.array(points)[:, 2:].T
     assert np.all(np.sign(change) == np.sign(data))
@@ -186,9 +185,9 @@ HIPPOCAMPUS = [
 
 
 @pytest.mark.parametrize("name", ["stdp_triplet_hippocampus", "stdp_triplet_minimal_hippocampus"])
-def test_triplets_of_either_order_differ(simulate, name):
+def test_triplets_of_either_order_differ(simulate, timed_cells, name):
     protocols = [(1000, pre, post) for pre, post, _ in HIPPOCAMPUS]
-    change = simulated(simulate, name, protocols)
+    change = simulated(simulate, timed_cells, name, protocols)
     assert change == pytest.approx([repeated(FITS[name], *protocol) for protocol in protocols], rel=1e-6)
     assert np.all(change[4:6] > change[:2] + 0.15)  # same distances, other order
     assert np.mean(np.abs(change - [point[2] for point in HIPPOCAMPUS])) < 0.1
