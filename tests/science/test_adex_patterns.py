@@ -17,7 +17,7 @@ PARTS = [
     "neuron adex_irregular",
 ]
 
-#: Table 1 of the paper: C pF, g_L nS, E_L mV, a nS, tau_w ms, b pA, V_r mV, step pA; V_T is -50 and Delta_T 2 mV in all.
+#: Table 1: C pF, g_L nS, E_L mV, a nS, tau_w ms, b pA, V_r mV, step pA; V_T is -50 and Delta_T 2 mV in all.
 TABLE = {
     "adex_tonic": (200, 10, -70, 2, 30, 0, -58, 500),
     "adex_adapting": (200, 12, -70, 2, 300, 60, -58, 500),
