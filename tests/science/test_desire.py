@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brainsim import datasets
+from brainsim import backends, datasets
 
 #: What this is the test of.
 PARTS = [
@@ -181,14 +181,23 @@ region:
     output: {neuron: discrete_lif, size: 4, initial: {th: 0.3}}
     goal: {neuron: goal, size: 4}
   projections:
-    to_left: &learns
-      {from: pixels, to: left, synapse: dropout_delta, plasticity: &rule {name: desire_backprop, parameters: {eta: 0.01}},
-       connect: all, initial: {w: 0.6*rand() - 0.1}}
-    to_right: {from: pixels, to: right, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.6*rand() - 0.1}}
-    across: {from: left, to: right, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.3*randn()}}
-    left_out: {from: left, to: output, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.5*randn()}}
-    right_out: {from: right, to: output, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.5*randn()}}
-    past: {from: pixels, to: output, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.2*randn()}}
+    to_left:
+      from: pixels
+      to: left
+      synapse: dropout_delta
+      plasticity: &rule {name: desire_backprop, parameters: {eta: 0.01}}
+      connect: all
+      initial: {w: 0.6*rand() - 0.1}
+    to_right:
+      {from: pixels, to: right, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.6*rand() - 0.1}}
+    across:
+      {from: left, to: right, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.3*randn()}}
+    left_out:
+      {from: left, to: output, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.5*randn()}}
+    right_out:
+      {from: right, to: output, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.5*randn()}}
+    past:
+      {from: pixels, to: output, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.2*randn()}}
     teaching: {from: goal, to: output, synapse: teacher, connect: one_to_one}
 data: {name: mnist, train: 6}
 trial: {duration: 25 ms, inputs: {image: pixels.pixel, label: goal.goal}}
@@ -214,3 +223,64 @@ def test_a_graph_with_branches_equals_the_program(simulate, show):
     graph |= {"past": (0, 3)}
     names = ["pixels", "left", "right", "output"]
     compare(results, images, labels, graph, names, [[0.2, 0.4, 0.1, 0]] * 6, [0.01] * 6)
+
+
+XOR = """
+experiment: xor
+region:
+  region: xor
+  populations:
+    pixels: {neuron: pixel_if, size: 4}
+    hidden: {neuron: discrete_lif, size: 60}
+    output: {neuron: discrete_lif, size: 2, initial: {th: 0.3}}
+    goal: {neuron: goal, size: 2}
+  projections:
+    w1:
+      from: pixels
+      to: hidden
+      synapse: dropout_delta
+      plasticity: {name: desire_backprop, parameters: {eta: 0.001}}
+      connect: all
+      initial: {w: 0.2 + 0.2*j/N_post}
+    w2:
+      from: hidden
+      to: output
+      synapse: dropout_delta
+      plasticity: {name: desire_backprop, parameters: {eta: 0.001}}
+      connect: all
+      initial: {w: randn()*sqrt(2/N_pre)}
+    teaching: {from: goal, to: output, synapse: teacher, connect: one_to_one}
+data: {name: mnist, train: 4, test: 4}
+trial: {duration: 25 ms, inputs: {image: pixels.pixel, label: goal.goal}}
+phases:
+  train: {data: train, passes: 160, shuffle: true}
+  test: {data: test, set: {w1.plasticity.eta: 0, w2.plasticity.eta: 0}}
+run: {dt: 1 ms}
+record: {spikes: [output]}
+"""
+
+
+@pytest.mark.compiled
+@pytest.mark.skipif(bool(backends.available()["native"]), reason="needs a C++ compiler")
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_exclusive_or_needs_the_hidden_layer_to_learn(simulate, show, seed):
+    """Two bits, each with its complement, since cells have no bias.
+
+    At first the weights of a hidden cell are all the same, so its response to the four patterns is the same as well:
+    frozen, the layer tells the output nothing, and two of four is the best there is.
+    """
+    bits = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    show(255 * np.hstack([bits, 1 - bits]), bits[:, 0] ^ bits[:, 1], 2)
+    right = {}
+    for name, eta in (("learns", 0.001), ("frozen", 0)):
+        results = simulate(XOR, set={"w1.plasticity.eta": eta}, backend="native", seed=seed)
+        times, cells = results.spikes("output")
+        trial = np.rint(times * 1e3).astype(int) // 25 - 640
+        n = np.zeros((4, 2), int)
+        np.add.at(n, (trial[trial >= 0], cells[trial >= 0].astype(int)), 1)
+        label = bits[:, 0] ^ bits[:, 1]
+        right[name] = np.sum(n[range(4), label] > n[range(4), 1 - label])
+        moved = results.weights("w1").after["w"] != results.weights("w1").before["w"]
+        assert np.any(moved) == (name == "learns")
+    assert right["learns"] == 4
+    assert right["frozen"] <= 2
