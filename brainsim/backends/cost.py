@@ -34,7 +34,9 @@ def code_objects(plan: Plan) -> int:
         codes = (group.threshold, group.threshold, group.reset, *(event.code for event in group.events))
         count += any("/dt" in line.text.split("=")[0] for line in group.equations)
         count += sum(map(bool, codes)) + len(group.events) + len(group.regular)
-    return count + sum(2 * len(connection.pathways) + len(connection.regular) for connection in plan.connections)
+    for connection in plan.connections:
+        count += 2 * len(connection.pathways) + len(connection.regular) + _continuous(connection)
+    return count
 
 
 def compile_seconds(plan: Plan) -> float:
@@ -128,9 +130,17 @@ def _group(group: Group, dt: float) -> float:
 def _connection(connection: Connection, dt: float) -> float:
     count = synapses(connection)
     seconds = _regular(connection.regular, count, dt)
+    seconds += _continuous(connection) * (OBJECT + 4 * ELEMENT * count)
     for pathway in connection.pathways:
         seconds += 1.5 * OBJECT + EVENT * count * RATE * dt * _statements(pathway.code)
     return seconds
+
+
+def _continuous(connection: Connection) -> int:
+    """Equations of the synapses that are worked out in every step."""
+    texts = [line.text for line in connection.equations]
+    clocked = sum("/dt" in text.split("=")[0] and "event-driven" not in text for text in texts)
+    return clocked + sum("(summed)" in text for text in texts)
 
 
 def _regular(items, size: float, dt: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from brainsim.compose.scope import (
 )
 from brainsim.compose.values import Clock, Start, initial_values
 from brainsim.equations import Equation
-from brainsim.errors import Mark, Problems
+from brainsim.errors import Mark, Problems, suggest
 from brainsim.expressions import Expression, Statement
 from brainsim.spec.fields import Every
 from brainsim.units import NONE, Dims, Quantity, parse_unit
@@ -69,7 +69,9 @@ class Cell:
         self.timed: list[Timed] = []
         self.starts: dict[str, Start] = {}
         self.ports: dict[str, list[Current]] = {}
+        self.potentials: dict[str, str] = {}  # port -> what its synapses mean by v
         self.links: list[Link] = []
+        self.summed: dict[str, str] = {}  # variable -> projection whose synapses are summed into it in every step
         self.trial_inputs: list[tuple[str, str]] = []  # (variable, table)
         self._neuron()
 
@@ -103,6 +105,13 @@ class Cell:
         for port in ("I_syn", *spec.ports):
             self.ports[port] = []
         self.threshold = self._condition(parser, ("threshold",))
+        for port, potential in spec.ports.items() if isinstance(spec.ports, Mapping) else ():
+            if potential in self.declared:
+                self.potentials[port] = potential
+            else:
+                message = f"port {port}: {self.part.name} has no variable {potential}"
+                mark = tree.mark(("ports", port))
+                self.problems.add("name", message, mark, suggest(potential, self.declared, "variable"))
         if spec.refractory:
             self.refractory = parser.expression("refractory")
             self.read(self.refractory.names if self.refractory else ())
@@ -120,6 +129,10 @@ class Cell:
     def declare_equation(self, equation: Equation, owner: str) -> None:
         """Give the cell a variable."""
         self._declare(Declared(equation.name, equation.dims, owner, equation=equation, mark=equation.mark))
+        if "summed" in equation.flags:
+            message = f"{equation.name} is summed over synapses, but these are equations of a cell"
+            self.problems.add("key", message, equation.mark, "Write it among the equations of a synapse.")
+            return
         if equation.expression is not None:
             self.read(equation.expression.names)
 
@@ -203,10 +216,19 @@ class Cell:
 
     # -- what projections add ---------------------------------------------------------------------
 
-    def add(self, part: Part, side: str, extra: Mapping[str, int] | None = None) -> dict[str, str]:
+    def add(
+        self,
+        part: Part,
+        side: str,
+        extra: Mapping[str, int] | None = None,
+        alone: Collection[str] = (),
+        port: str = "I_syn",
+    ) -> dict[str, str]:
         """Add what ``part`` brings under ``side`` (post or pre); returns the names it got.
 
-        Equal additions merge; one whose names are taken by something else is numbered as a whole.
+        Equal additions merge; one whose names are taken by something else is numbered as a whole. Names in
+        ``alone`` are never shared: the synapses of one projection are summed into each. A current belongs to one
+        port, and what lands there sees the potential of that place as ``v``.
         """
         spec = getattr(part.spec, side)
         parser = Parser(part.tree, self.problems, extra)
@@ -224,10 +246,15 @@ class Cell:
         own = [e.name for e in equations]
         own += [name for name in part.values if name in read and name not in own]
         for number in itertools.count(1):
-            rename = {name: name if number == 1 else f"{name}_{number}" for name in own}
+        potential = self.potentials.get(port, "v")
+        place = {} if potential == "v" or "v" in own else {"v": potential}
+        elsewhere = {c.variable for other, landed in self.ports.items() if other != port for c in landed}
+            rename = place | {name: name if number == 1 else f"{name}_{number}" for name in own}
             renamed = [e.rename(rename) for e in equations]
             free = all(self._free(e, part) for e in renamed)
             if free and all(self._free_value(rename[n], part.values[n], part) for n in own if n in part.values):
+            free = free and not any(rename[name] in self.declared for name in own if name in alone)
+            free = free and elsewhere.isdisjoint(rename[name] for name in own)
                 break
         for name in own:
             if rename[name] not in self.declared and rename[name] not in self.variants.get(name, ()):

@@ -1,4 +1,4 @@
-"""izhikevich_2007 and its children: the cells of chapter 8 of the book, against plain Euler steps, with their patterns."""
+"""izhikevich_2007 and its children: the cells of chapter 8 of the book: plain Euler steps, and the patterns."""
 
 from __future__ import annotations
 
