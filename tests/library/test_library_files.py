@@ -111,6 +111,8 @@ def test_rule_runs(rule, tmp_path):
     assert "w" in run(text, tmp_path).weights("tested").after
 
 
+#: Layers of the microcircuit that are left out where all of them would take ten seconds.
+DEEP = {f"{layer}{kind}.size": 0 for layer in ("l4", "l5", "l6") for kind in "ei"}
 #: Region -> settings that make it small, and the time step it is meant for.
 SMALL = {
     "cortex_ei": ({"n_exc": 50, "n_inh": 20, "n_drive": 50}, 0.1),
@@ -118,6 +120,7 @@ SMALL = {
     "cuba": ({"n_exc": 80, "n_inh": 20}, 0.1),
     "coba": ({"n_exc": 80, "n_inh": 20}, 0.1),
     "brunel": ({"scale": 0.01, "K_exc": 20, "K_inh": 5}, 0.1),
+    "potjans_diesmann": ({"scale": 0.005, **DEEP}, 0.1),
     "vdsp_layer": ({"n_pixels": 20, "n_cells": 5, "retina.neuron.pixel": 0.5}, 5),
     "reward_loop": ({"n_cue": 5, "n_striatum": 5, "n_dopamine": 2}, 0.5),
 }
@@ -133,7 +136,10 @@ def test_region_runs_at_a_small_size(region, tmp_path):
 #: Experiment -> what makes it short.
 SHORT = {
     "digits_vdsp": {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5, "phases.train.passes": 1},
-    "brunel": {"scale": 0.11, "run.duration": "5 ms"},
+    **dict.fromkeys(
+        ("brunel", "brunel_sr", "brunel_si_fast", "brunel_si_slow"), {"scale": 0.11, "run.duration": "5 ms"}
+    ),
+    "potjans_diesmann": {"scale": 0.02, "run.duration": "5 ms", **DEEP},
 }
 
 
