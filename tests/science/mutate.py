@@ -65,11 +65,12 @@ def main(wanted: list[str]) -> int:
     """Number of parameters whose change went unnoticed."""
     unnoticed = 0
     for part in dict.fromkeys(part for parts in REGISTER.values() for part in parts):
-        name = part.split()[1]
+        kind, name = part.split()
         if wanted and name not in wanted:
             continue
         tests = [HERE / test for test, parts in REGISTER.items() if part in parts]
-        path = next(p for f in ("models", "plasticity", "regions") for p in (ROOT / f).rglob(f"{name}.yaml"))
+        files = (p for f in ("models", "plasticity", "regions") for p in (ROOT / f).rglob(f"{name}.yaml"))
+        path = next(p for p in files if p.read_text().startswith(f"{kind}:"))  # two kinds may share a name
         for parameter, text in mutations(path.read_text()):
             found = "noticed"
             if survives(tests, name, text):
