@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from brainsim.estimate import Estimate, estimate
     from brainsim.runs.execute import run
     from brainsim.runs.prepare import check, plan
     from brainsim.runs.results import Results
@@ -21,7 +22,19 @@ if TYPE_CHECKING:
     from brainsim.sweeps import Sweep, sweep
 
 __version__ = "0.1.0"
-__all__ = ["Results", "Session", "Sweep", "__version__", "check", "open", "plan", "run", "sweep"]
+__all__ = [
+    "Estimate",
+    "Results",
+    "Session",
+    "Sweep",
+    "__version__",
+    "check",
+    "estimate",
+    "open",
+    "plan",
+    "run",
+    "sweep",
+]
 
 #: Public name -> where it lives.
 _LAZY = {
@@ -31,6 +44,8 @@ _LAZY = {
     "open": ("brainsim.runs.results", "open_folder"),
     "Results": ("brainsim.runs.results", "Results"),
     "Session": ("brainsim.session", "Session"),
+    "Estimate": ("brainsim.estimate", "Estimate"),
+    "estimate": ("brainsim.estimate", "estimate"),
     "Sweep": ("brainsim.sweeps", "Sweep"),
     "sweep": ("brainsim.sweeps", "sweep"),
 }

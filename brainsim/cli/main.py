@@ -36,6 +36,10 @@ Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Path to a
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override one value; may be repeated.")
 ]
+Over = Annotated[
+    list[str] | None,
+    typer.Option("--over", metavar="PATH=A,B,...", help="Values to try, beside those of the file; may be repeated."),
+]
 Libraries = Annotated[
     list[Path] | None, typer.Option("--library", metavar="DIR", help="Folder with your own parts; may be repeated.")
 ]
@@ -100,6 +104,20 @@ def sweep(
     from brainsim.cli import sweep as verb
 
     return partial(verb.sweep, experiment, over or [], set_ or [], jobs, out, library or [])
+
+
+@app.command()
+def estimate(
+    experiment: Experiment,
+    over: Over = None,
+    set_: Set = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Run a short piece, a few seconds, to know the time.")] = False,
+    library: Libraries = None,
+) -> Job:
+    """Say what a run or a sweep would take: sizes, memory, disk, time."""
+    from brainsim.cli import sweep as verb
+
+    return partial(verb.estimate, experiment, over or [], set_ or [], probe, library or [])
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The verb ``sweep``."""
+"""The verbs ``sweep`` and ``estimate``."""
 
 from __future__ import annotations
 
@@ -67,3 +67,32 @@ def _show(means: Sequence[dict], paths: Sequence[str]) -> None:
     rows = [[*(str(row[path]) for path in paths), str(row["n"]), *(cell(row, name) for name in names)] for row in means]
     say(table((*paths, "n", *names), rows, right=("n", *names)))
     say("Means over seeds, +- half of the 95 % confidence interval." if means[0]["n"] > 1 else "One seed a row.")
+
+
+def estimate(experiment: str, over: Sequence[str], sets: Sequence[str], probe: bool, library: Sequence[Path]) -> None:
+    """Sizes, memory, disk and time, a line each."""
+    import brainsim
+    from brainsim.backends.cost import in_words
+    from brainsim.backends.room import free_disk, memory, size_in_words
+
+    found = brainsim.estimate(experiment, overrides(sets), values(over), tuple(library), probe)
+    shown = f"{found.trials:,} samples, " if found.trials else ""
+    rows = [
+        ("model time", f"{shown}{found.model_time:,.6g} s in {found.steps:,.0f} steps of {found.dt * 1e3:g} ms"),
+        ("cells", f"{found.cells:,}"),
+        ("synapses", f"{found.synapses:,.0f}"),
+        ("memory", f"about {size_in_words(found.memory)}, of {size_in_words(memory())} here"),
+        ("disk", f"about {size_in_words(found.disk * found.points)}, of {size_in_words(free_disk(Path.cwd()))} free"),
+        ("backend", f"{found.backend}: {found.reason}"),
+    ]
+    if found.objects:
+        first = (
+            f"{found.objects} pieces of code, about {in_words(found.compile_time)} the first time, then from the cache"
+        )
+        rows.append(("compiling", first))
+    known = f"measured on {found.probe:.3g} s of model time" if found.probe else "from sizes; --probe measures"
+    rows.append(("time", f"about {in_words(found.run_time)} ({known})"))
+    if found.points > 1:
+        rows.append(("sweep", f"{found.points:,} points, about {in_words(found.total_time)} on one core"))
+    say(f"{found.name}", style="bold")
+    say(table(("", ""), rows))
