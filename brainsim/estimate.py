@@ -129,6 +129,7 @@ def _measure(
     experiment: Any, values: Mapping[str, Any], library: Sequence[Any], plan: Plan, backend: str, seconds: float
 ) -> tuple[float, float]:
     """(wall seconds of the whole run, model seconds that were run to know it)."""
+    short: dict[str, Any]
     share = min(1.0, _PROBE / max(cost.run_seconds(plan, backend), 1e-9))
     if plan.trial is not None:
         shown = {phase.data for phase in plan.phases if phase.data}

@@ -19,7 +19,7 @@ ORDER = [
     "encoders", "readouts",
     "library", "overrides", "circuit", "seeds", "connect", "brian", "functions", "compose", "draws", "script",
     "builder", "native", "backends", "datasets", "record", "provenance", "runs", "estimate", "sweeps", "session",
-    "analysis", "plots", "report", "cli",
+    "analysis", "plots", "portrait", "report", "cli",
 ]  # fmt: skip
 #: The package itself (the Python API, imported lazily by its users) and ``python -m brainsim`` come last.
 LAST = {"__init__", "__main__"}

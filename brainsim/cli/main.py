@@ -143,11 +143,14 @@ def show(
     why: Annotated[
         str | None, typer.Option(metavar="PATH", help="Where the value at a dotted path comes from.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to a file instead.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write to a file instead; .svg, .png or .html draws what the part does."),
+    ] = None,
     set_: Set = None,
     library: Libraries = None,
 ) -> Job:
-    """Show what an experiment or a part is made of."""
+    """Show what an experiment or a part is made of, or draw what a part does."""
     from brainsim.cli import show as verb
 
     return partial(verb.show, name, script, equations, graph, why, out, set_ or [], library or [])
@@ -155,15 +158,18 @@ def show(
 
 @app.command("list")
 def list_(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[KIND] [WORD]...", help="Only parts in which every word occurs.")
+    ] = None,
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help="neuron, synapse, plasticity, region or experiment.")
+        str | None, typer.Option(metavar="KIND", help="neuron, synapse, plasticity, region or experiment.")
     ] = None,
     library: Libraries = None,
 ) -> Job:
-    """List the parts of the library."""
+    """List the parts of the library: name, after < its parent, and what it is."""
     from brainsim.cli import browse as verb
 
-    return partial(verb.list_parts, kind, library or [])
+    return partial(verb.list_parts, words or [], kind, library or [])
 
 
 @app.command()
