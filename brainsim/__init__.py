@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from brainsim.estimate import Estimate, estimate
+    from brainsim.estimates import Estimate, estimate
     from brainsim.runs.execute import run
     from brainsim.runs.prepare import check, plan
     from brainsim.runs.results import Results
@@ -44,8 +44,8 @@ _LAZY = {
     "open": ("brainsim.runs.results", "open_folder"),
     "Results": ("brainsim.runs.results", "Results"),
     "Session": ("brainsim.session", "Session"),
-    "Estimate": ("brainsim.estimate", "Estimate"),
-    "estimate": ("brainsim.estimate", "estimate"),
+    "Estimate": ("brainsim.estimates", "Estimate"),
+    "estimate": ("brainsim.estimates", "estimate"),
     "Sweep": ("brainsim.sweeps", "Sweep"),
     "sweep": ("brainsim.sweeps", "sweep"),
 }

@@ -18,7 +18,7 @@ ORDER = [
     "names", "guard", "places", "arithmetic", "expressions", "equations", "inherit",
     "encoders", "readouts",
     "library", "overrides", "circuit", "seeds", "connect", "brian", "functions", "compose", "draws", "script",
-    "builder", "native", "backends", "datasets", "record", "provenance", "runs", "estimate", "sweeps", "session",
+    "builder", "native", "backends", "datasets", "record", "provenance", "runs", "estimates", "sweeps", "session",
     "analysis", "plots", "portrait", "report", "cli",
 ]  # fmt: skip
 #: The package itself (the Python API, imported lazily by its users) and ``python -m brainsim`` come last.
