@@ -440,7 +440,7 @@ def test_wrong_values_of_the_command_line(path, value, kind):
         ("run:", "stimuli: {a: {to: top.rat, constant: 3 Hz}}\nrun:", "name", "top.rat", "rat", "Did you mean rate?"),
         ("run:", "stimuli: {a: {to: tp.rate, constant: 3 Hz}}\nrun:", "name", "tp.rate", "no population tp", "top"),
         ("run:", "stimuli: {a: {to: top.rate, constant: 3 mV}}\nrun:", "unit", "3 mV", "expects a rate", "Hz"),
-        ("run:", "stimuli: {a: {to: top.rate}}\nrun:", "key", "a", "neither constant nor pulse", ""),
+        ("run:", "stimuli: {a: {to: top.rate}}\nrun:", "key", "a", "no constant, pulse, times or file", ""),
         ("run", "stimuli: {a: {to: top.E_L, pulse: {value: 1 mV, start: 2 s,stop: 1 s}}}\nrun", "value", "1 s", "", ""),
     ],
 )  # fmt: skip

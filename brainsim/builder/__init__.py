@@ -125,7 +125,7 @@ def _function(item: extra.Function) -> Any:
 def _group(b2: Any, group: Group, plan: Plan, built: Built, clocks: _Clocks) -> Any:
     options: dict[str, Any] = {}
     for key in ("threshold", "reset", "method"):
-        if getattr(group, key):
+        if getattr(group, key) or (key == "reset" and group.threshold and group.reset == ""):
             options[key] = getattr(group, key)
     if group.refractory:
         options["refractory"] = group.refractory

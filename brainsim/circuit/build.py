@@ -73,6 +73,7 @@ def build(
         projections=regions.projections,
         links=tuple(regions.links.values()),
         silent=tuple(regions.silent.values()),
+        trains=protocol.trains,
         notes=tuple(dict.fromkeys(site.notes)),
         cite=tuple(site.cite),
         resolved=resolved,

@@ -45,7 +45,7 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
         join for path in circuit.projections for join in _joins(circuit, path, names, cells, clock, problems, suppliers)
     ]
 
-    feeds.stimuli(circuit, cells)
+    trains, notes = feeds.stimuli(circuit, cells)
     inputs = feeds.samples(circuit, cells, problems)
     for join in (*joins, *_silent(circuit, cells, clock, problems)):
         join.reach()
@@ -81,10 +81,11 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
         backend=experiment.run.backend,
         data=Data(data.name, {split: getattr(data, split) for split in SPLITS}) if data else None,
         tables=tuple(dict.fromkeys(inputs.values())),
+        trains=trains,
         trial=trial,
         readout=Readout(readout.name, readout.population, readout.assign_from, readout.ties) if readout else None,
         functions=tuple(sorted(functions)),
-        notes=circuit.notes,
+        notes=(*circuit.notes, *notes),
         cite=circuit.cite,
         parameters=homes.found,
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from brainsim.encoders import Trains
 from brainsim.errors import Mark
 from brainsim.units import Quantity
 
@@ -99,7 +100,7 @@ class Group:
     size: int
     equations: tuple[Line, ...]
     threshold: str = ""
-    reset: str = ""
+    reset: str | None = None  # "": a spike changes nothing, and that is meant
     refractory: str = ""
     method: str = ""
     events: tuple[Event, ...] = ()
@@ -202,15 +203,38 @@ class Connection:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A field of the data as a Brian2 function ``name(sample, i)``; see ``functions.sample_table``.
+class Encode:
+    """An encoder by its name in ``encoders.ENCODERS``; parameters in SI units."""
 
-    For uint8 images the value is byte/255; for labels ``one_hot`` makes it 1 for the class of the sample.
+    name: str
+    parameters: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A field of the data as a Brian2 function ``name(sample, i)``; see ``functions.table``.
+
+    For uint8 images the value is byte/255; for labels ``one_hot`` makes it 1 for the class of the sample. Spikes are
+    read by ``name(sample, i, step)``: see :class:`Train`.
     """
 
     name: str
-    field: str  # image | label
+    field: str  # image | values | events | label
     one_hot: bool = False
+    encode: tuple[Encode, ...] = ()
+    spikes: bool = False
+    size: int = 0  # cells it goes to, where their number must be that of the features
+    path: str = ""  # of the population
+
+
+@dataclass(frozen=True)
+class Train:
+    """Spike trains of a stimulus as a Brian2 function ``name(0, i, step)``: the first step from ``step`` on in which
+    cell ``i`` has a spike; see ``encoders.next_spike``.
+    """
+
+    name: str
+    trains: Trains
 
 
 @dataclass(frozen=True)
@@ -288,6 +312,7 @@ class Plan:
     backend: str = "auto"
     data: Data | None = None
     tables: tuple[Table, ...] = ()
+    trains: tuple[Train, ...] = ()
     trial: Trial | None = None
     readout: Readout | None = None
     functions: tuple[str, ...] = ()  # names from the allow-list of ``functions``

@@ -29,6 +29,12 @@ class Stimulus(Spec):
     """A fixed value."""
     pulse: Pulse | list[Pulse] | None = None
     """One pulse or several, on top of ``constant`` or of the parameter's own value."""
+    times: dict[str, list[Value]] | None = None
+    """Spike times by cell, ``{0: [5 ms, 20 ms]}``: the input is 1 in the step of a spike, else 0; see ``recorded``."""
+    file: str | None = None
+    """The same from a file: CSV with the columns ``time [ms]`` and ``cell``, or HDF5 in the SONATA layout."""
+    population: str | None = None
+    """Whose spikes are taken from an HDF5 file, where it holds several populations."""
 
 
 class Data(Spec):
@@ -44,13 +50,37 @@ class Data(Spec):
     """Number of test samples, from the first."""
 
 
+EncoderName = Literal[
+    "rate", "constant_current", "population",
+    "poisson", "regular", "latency", "log_latency", "phase", "burst", "ternary",
+]  # fmt: skip
+
+
+class Encode(Spec):
+    """An encoder with its parameters."""
+
+    name: EncoderName
+    """Which one."""
+    parameters: dict[Name, Value] = {}
+    """Name -> value with unit: ``{t_max: 100 ms}``."""
+
+
+class Input(Spec):
+    """Where a field of the data goes, and how it is encoded on the way."""
+
+    to: Path
+    """``retina.spike``: population, then its input."""
+    encode: EncoderName | Encode | list[EncoderName | Encode]
+    """An encoder by name or with ``parameters``; of a list each takes the values the one before it makes."""
+
+
 class Trial(Spec):
     """How one sample is shown."""
 
     duration: Value
     """Time per sample."""
-    inputs: dict[Literal["image", "label"], Path]
-    """Field of the data -> input of a population: ``{image: retina.pixel}``."""
+    inputs: dict[Literal["image", "values", "events", "label"], Path | Input]
+    """Field of the data -> input of a population: ``{image: retina.pixel}``, or ``{image: {to: ..., encode: ...}}``."""
 
 
 class Phase(Spec):

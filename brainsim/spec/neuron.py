@@ -27,8 +27,8 @@ class Neuron(Spec):
     """Brian2 equations."""
     threshold: Code = ""
     """Condition of a spike."""
-    reset: Code = ""
-    """What a spike does to its cell."""
+    reset: Code | None = None
+    """What a spike does to its cell; ``""`` says that it does nothing."""
     refractory: Code = ""
     """Refractory period: a parameter, a time in code (``2*ms``), or a condition."""
     method: Method | None = None

@@ -86,8 +86,15 @@ record: {{spikes: [target]}}
 """
 #: Synapse -> the cells it may land on besides lif; bid and filtered belong to the winner-take-all.
 TARGETS = {"delta": ["lif", "lif_poisson", "vogels_abbott", "adex", "izhikevich", "hodgkin_huxley"]} | {
-    synapse: ["lif", "adex"] for synapse in ("exponential", "ampa", "gaba_a", "nmda", "dopamine")
+    synapse: ["lif", "adex"]
+    for synapse in (
+        *("exponential", "alpha", "double_exponential", "ampa", "gaba_a", "gaba_b", "nmda"),
+        *("tm_depressing", "tm_facilitating", "tsodyks_markram"),
+        *("dopamine", "acetylcholine", "noradrenaline", "serotonin"),
+    )
 }
+#: Synapses between cells of their own kind: of the winner-take-all, or without spikes. They run in science tests.
+AMONG_THEIRS = {"bid", "filtered", "gap_junction", "rate"}
 
 
 @pytest.mark.parametrize(("synapse", "target"), [(s, t) for s, targets in TARGETS.items() for t in targets])
@@ -96,7 +103,7 @@ def test_synapse_runs_between_cells(synapse, target, tmp_path):
 
 
 def test_no_synapse_is_forgotten():
-    assert set(of_kind("synapse")) == set(TARGETS) | {"bid", "filtered"}
+    assert set(of_kind("synapse")) == set(TARGETS) | AMONG_THEIRS
 
 
 #: Rule -> the projection it cannot do without.
