@@ -77,13 +77,18 @@ COARSE = {"vdsp_input"}
 #: Cells that count the steps of a trial.
 COUNT_STEPS = {"pixel_if", "discrete_lif"}
 #: What fills in the inputs of a cell.
-INPUTS = {"poisson": "rate: 50 Hz", "pixel_if": "pixel: 0.5", "vdsp_input": "pixel: 0.5"}
+INPUTS = {"pixel_if": "pixel: 0.5", "vdsp_input": "pixel: 0.5"} | {
+    source: "rate: 50 Hz" for source in ("poisson", "poisson_refractory", "regular")
+}
+#: Units that have a rate instead of spikes.
+MEAN_FIELD = {"rate_unit", "wilson_cowan", "wilson_cowan_inhibitory"}
 
 
 @pytest.mark.parametrize("neuron", sorted(set(of_kind("neuron")) - TOGETHER))
 def test_cell_runs_alone(neuron, tmp_path):
     text = CELLS.format(neuron=neuron, inputs=INPUTS.get(neuron, ""), dt=5 if neuron in COARSE else 0.05)
     text = in_trials(text, 1) if neuron in COUNT_STEPS else text
+    text = text.replace("record: {spikes: [cell]}", "") if neuron in MEAN_FIELD else text
     results = run(text, tmp_path)
     assert results.summary["status"] == "complete"
 
@@ -103,7 +108,10 @@ run: {{duration: 50 ms, dt: 0.1 ms}}
 record: {{spikes: [target]}}
 """
 #: Synapse -> the cells it may land on besides lif; bid and filtered belong to the winner-take-all.
-TARGETS = {"delta": ["lif", "lif_poisson", "vogels_abbott", "adex", "izhikevich", "hodgkin_huxley"]} | {
+TARGETS = {
+    "pulse": ["bernoulli", "mcculloch_pitts"],
+    "delta": ["lif", "lif_poisson", "vogels_abbott", "adex", "izhikevich", "hodgkin_huxley"],
+} | {
     synapse: ["lif", "adex"]
     for synapse in (
         *("exponential", "alpha", "double_exponential", "ampa", "gaba_a", "gaba_b", "nmda"),
@@ -174,7 +182,7 @@ def test_region_runs_at_a_small_size(region, tmp_path):
 #: Experiment -> what makes it short.
 SHORT = {
     "digits_vdsp": {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5, "phases.train.passes": 1},
-    "digits_desire": {"data.train": 3, "data.label": 3, "data.test": 2, "n_hidden1": 9, "phases.train.passes": 1},
+    "digits_desire": {"data.train": 3, "data.test": 2, "n_hidden1": 9, "phases.train.passes": 1},
     **dict.fromkeys(
         ("brunel", "brunel_sr", "brunel_si_fast", "brunel_si_slow"), {"scale": 0.11, "run.duration": "5 ms"}
     ),
