@@ -24,6 +24,8 @@ DECADES, PER_DECADE = 5, 6
 #: Cells, each with an input of its own.
 SWEPT = 2 * (DECADES * PER_DECADE + 1) + 1
 MOST = 1000.0  # Hz
+#: Spikes in a raster.
+STROKES = 1500
 #: Model time in seconds: search, rest before the input, with the input.
 SEARCH, REST, SHOWN = 0.2, 0.1, 0.4
 #: Estimated seconds of computation above which the times are made shorter.
@@ -62,8 +64,8 @@ def portrait(part: Part) -> list[Panel]:
     slow = _microseconds(neuron, found)
     dt = 0.05e-3 if sum(e.kind == "diff" for e in found.values()) >= 3 else 0.1e-3
     scale = float(np.clip(BUDGET * dt / (slow * 1e-6 * (SEARCH + REST + SHOWN)), 0.35, 1.0))
-    base = {CELL: {"neuron": neuron, "size": SWEPT if drive else 20}}
-    plan = make_plan(base, dt=dt, states={CELL: shown} if shown else None, library=part.library, root=part.root)
+    cells = {CELL: {"neuron": neuron, "size": SWEPT if drive else 20}}
+    plan = make_plan(cells, dt=dt, states={CELL: shown} if shown else None, library=part.library, root=part.root)
     if drive is None:
         return _moving(_source(plan, found, shown, held))
     bench = Bench(vary(plan, [Varied(CELL, drive.name, np.zeros(SWEPT))]))
@@ -106,7 +108,7 @@ def alone(part: Part) -> tuple[dict[str, Any], str]:
         parameters = dict(use.get("parameters") or {})
         for name, d in dims.items():
             value, unit = LEVEL.get(d, 1.0), unit_name(d)
-            parameters[name] = f"{value!r}" if unit == "1" else f"{value!r} {unit}"
+            parameters[name] = part.given.get(name) or (f"{value!r}" if unit == "1" else f"{value!r} {unit}")
         use["parameters"] = parameters
     return use, ", ".join(words_)
 
@@ -285,7 +287,9 @@ class _Sweep:
         return Panel(lines, x_label=x_label, y_label=f"{y_label} at the end", height=120)
 
 
-def _spiking_range(tried: Array, trains: list[Array], half: float, half_length: float) -> tuple[float, float, float] | None:
+def _spiking_range(
+    tried: Array, trains: list[Array], half: float, half_length: float
+) -> tuple[float, float, float] | None:
     """From the spikes at every input that was tried; None if nothing makes the cell fire, or fire otherwise."""
     middle = len(tried) // 2
     counts = np.array([len(train) for train in trains])
@@ -362,7 +366,8 @@ def _round(value: float) -> float:
 def _raster(trains: list[Array], start: float, length: float, swept: Array, drive: Drive) -> Panel:
     """Spikes of cells with more and more input, in rows whose height is the input."""
     factor, words_ = label(drive.name, drive.unit, float(np.abs(swept).max()))
-    every = range(0, len(trains), 3)
+    spikes = sum(map(len, trains))
+    every = range(0, len(trains), max(3, -(-spikes // STROKES)))
     rows = np.concatenate([np.full(len(trains[k]), swept[k] * factor) for k in every])
     times = (np.concatenate([trains[k] for k in every]) - start) * 1e3
     return Panel(
@@ -387,12 +392,20 @@ def _source(plan: Plan, found: dict[str, Equation], shown: Sequence[str], held: 
                   x_limits=limits, joined=True, height=70)
         )  # fmt: skip
     if group_of(plan, CELL).threshold:
-        times = np.concatenate(trains) if trains else np.zeros(0)
-        rows = np.concatenate([np.full(len(train), k + 1) for k, train in enumerate(trains)])
+        times = np.concatenate(trains)
+        some = trains[: max(1, size * STROKES // max(STROKES, len(times)))]
+        rows = np.concatenate([np.full(len(train), k + 1) for k, train in enumerate(some)])
         panels.append(
-            Panel(raster=(times * 1e3, rows), x_label="time (ms)", y_label="cell", x_limits=limits, joined=True,
-                  title=f"spikes of {size} cells", height=110)
-        )  # fmt: skip
+            Panel(
+                raster=(np.concatenate(some) * 1e3, rows),
+                x_label="time (ms)",
+                y_label="cell",
+                x_limits=limits,
+                joined=True,
+                title=f"spikes of {len(some)} cells",
+                height=110,
+            )
+        )
         width = 0.025
         counts, edges = np.histogram(times, np.arange(0, length + width / 2, width))
         middle = (edges[:-1] + edges[1:]) / 2 * 1e3

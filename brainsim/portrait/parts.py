@@ -6,7 +6,7 @@ import copy
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Part:
     data: dict[str, Any]  # merged with its parents
     library: Library
     root: Path
-    given: tuple[str, ...] = ()  # parameters and inputs that were set from outside
+    given: Mapping[str, str] = field(default_factory=dict)  # parameters and inputs that were set from outside
 
     @property
     def content(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _part(tree: source.Tree, shelf: Library, root: Path, values: Mapping[str, st
     kind, word = source.identify(tree)
     data = dict(copy.deepcopy(shelf.resolve(tree).data))
     data.pop("extends", None)
-    part = Part(kind, word, data, shelf, root, tuple(values or ()))
+    part = Part(kind, word, data, shelf, root, dict(values or {}))
     if values and kind in ("neuron", "synapse", "plasticity"):
         _give(part, values)
     return part
