@@ -237,6 +237,9 @@ class Protocol:
                     "Read out another population.",
                 )
         phase, phases = self.values.get(("readout", "assign_from")), self.tree.get(("phases",), {})
+        method = self.values.get(("readout", "name"))
+        if method is None or method.value != "class_sum":
+            return  # cells have their class from the start
         if phase and phases and phase.value not in phases:
             mark, name = phase.mark or self._key("readout"), phase.value
             self.problems.add(

@@ -103,12 +103,12 @@ class Phase(Spec):
 class Readout(Spec):
     """How spikes become decisions."""
 
-    name: Literal["class_sum"]
-    """The method."""
+    name: Literal["class_sum", "one_cell_a_class"]
+    """``class_sum`` gives each cell a class by what it fires for; in ``one_cell_a_class`` a teacher has done so."""
     population: Path
     """Whose spikes are counted."""
     assign_from: Name = "label"
-    """Phase whose spikes give each cell its class."""
+    """Phase whose spikes give each cell its class (``class_sum``)."""
     ties: Literal["wrong", "first"] = "wrong"
     """What a tie counts as in the figure that is reported first."""
 
