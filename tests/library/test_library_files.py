@@ -114,7 +114,7 @@ TARGETS = {
 } | {
     synapse: ["lif", "adex"]
     for synapse in (
-        *("exponential", "alpha", "double_exponential", "ampa", "gaba_a", "gaba_b", "nmda"),
+        *("exponential", "alpha", "double_exponential", "ampa", "gaba_a", "gaba_b", "nmda", "nmda_saturating"),
         *("tm_depressing", "tm_facilitating", "tsodyks_markram"),
         *("dopamine", "acetylcholine", "noradrenaline", "serotonin", "reward"),
     )
@@ -162,6 +162,8 @@ SMALL = {
     "coba": ({"n_exc": 80, "n_inh": 20}, 0.1),
     "brunel": ({"scale": 0.01, "K_exc": 20, "K_inh": 5}, 0.1),
     "potjans_diesmann": ({"scale": 0.005, **DEEP}, 0.1),
+    "synfire_chain": ({"a": 5, "t_packet": "20 ms"}, 0.1),
+    "ring_attractor": ({"scale": 0.03125}, 0.1),
     "vdsp_layer": ({"n_pixels": 20, "n_cells": 5, "retina.neuron.pixel": 0.5}, 5),
     "reward_loop": ({"n_cue": 5, "n_striatum": 5, "n_dopamine": 2}, 0.5),
     "desire_layers": ({"n_pixels": 9, "n_hidden1": 8, "n_hidden2": 7, "n_classes": 5}, 1),
@@ -187,6 +189,7 @@ SHORT = {
         ("brunel", "brunel_sr", "brunel_si_fast", "brunel_si_slow"), {"scale": 0.11, "run.duration": "5 ms"}
     ),
     "potjans_diesmann": {"scale": 0.02, "run.duration": "5 ms", **DEEP},
+    "ring_attractor": {"scale": 0.03125, "run.duration": "20 ms"},
 }
 
 
