@@ -69,7 +69,8 @@ class Spikes:
         shown = step < min(steps, NEVER)
         keys = np.unique((self.trains()[shown] << 32) + step[shown].astype(np.int64))
         late = int(step.size - shown.sum())
-        return Trains(np.append(keys, np.int64(2**63 - 1)), self.size, late, step.size - late - keys.size)
+        keys = np.append(keys, np.int64(2**63 - 1))
+        return Trains(keys, self.size, len(self), late, step.size - late - keys.size + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +79,7 @@ class Trains:
 
     keys: np.ndarray  # int64 [spikes + 1]: (sample*size + cell)*2**32 + step, and 2**63 - 1 at the end
     size: int  # number of cells
+    samples: int = 1
     late: int = 0  # spikes left out because the run, or the trial, was over
     merged: int = 0  # spikes left out because their cell has another in the same step
 
@@ -112,16 +114,15 @@ def next_spike(keys, size, sample, cell, step):
     return np.where(found < 2**31, found, 2**31 - 1)
 
 
-def concatenate(pieces: Sequence[Spikes], size: int = 0) -> Spikes:
-    """Samples one after another; ``size`` is the number of cells where there are none."""
-    ends = np.cumsum([0, *(len(piece.times) for piece in pieces)])
-    offsets = [piece.offsets[1:] + end for piece, end in zip(pieces, ends, strict=False)]
-    return Spikes(
-        np.concatenate([np.zeros(1, np.int64), *offsets]),
-        np.concatenate([np.zeros(0), *(piece.times for piece in pieces)]),
-        np.concatenate([np.zeros(0, np.int32), *(piece.cells for piece in pieces)]),
-        pieces[0].size if pieces else size,
-    )
+def joined(pieces: Sequence[Trains]) -> Trains:
+    """The samples of one after those of the other. Raises ``ValueError`` for more trains than a table can hold."""
+    size, samples = pieces[0].size, [piece.samples for piece in pieces]
+    if sum(samples) * size >= NEVER:
+        raise ValueError(f"{sum(samples):,} samples of {size:,} cells are more trains than a table can hold")
+    starts = np.cumsum([0, *samples[:-1]]) * size
+    keys = [piece.keys[:-1] + (int(start) << 32) for piece, start in zip(pieces, starts, strict=True)]
+    late, merged = sum(piece.late for piece in pieces), sum(piece.merged for piece in pieces)
+    return Trains(np.concatenate([*keys, pieces[-1].keys[-1:]]), size, sum(samples), late, merged)
 
 
 # -- rates --------------------------------------------------------------------------------------------

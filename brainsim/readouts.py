@@ -100,14 +100,26 @@ def class_sum(
     n_classes: int,
     ties: str = "wrong",
 ) -> Readout:
-    """Give cells a class on one set of trials and decide about another.
+    """Give cells a class on one set of trials and decide about another; see :func:`judge`."""
+    return judge(assign(assign_counts, assign_labels, n_classes), test_counts, test_labels, n_classes, ties)
+
+
+def one_cell_a_class(n_cells: int, n_classes: int) -> np.ndarray:
+    """Class of each cell where a teacher has given them out: cell k has class k, further cells have none."""
+    cells = np.arange(n_cells)
+    return np.where(cells < n_classes, cells, SILENT)
+
+
+def judge(
+    assigned: np.ndarray, test_counts: np.ndarray, test_labels: np.ndarray, n_classes: int, ties: str = "wrong"
+) -> Readout:
+    """Decide about trials with cells that have a class.
 
     ``ties`` says what a tie counts as in ``accuracy`` and ``confusion``: ``wrong``, or ``first`` (the lowest of the
     classes that tie). Both figures are always there. No test trials: the accuracies are nan.
     """
     if ties not in ("wrong", "first"):
         raise ValueError(f"ties is wrong or first, not {ties!r}")
-    assigned = assign(assign_counts, assign_labels, n_classes)
     test_counts, labels = _checked(test_counts, test_labels, n_classes)
     found = decide(test_counts, assigned, n_classes)
     hit = found.predicted == labels
@@ -136,6 +148,7 @@ def learning_curve(
     samples: np.ndarray | None = None,
     points: int = 20,
     smallest: int = 50,
+    assigned: np.ndarray | None = None,
 ) -> list[tuple[int, float]]:
     """How well the population could have been read out while it learned.
 
@@ -156,6 +169,8 @@ def learning_curve(
         About how many points the curve has.
     smallest
         No block is smaller.
+    assigned
+        Class of each cell [N], if it is fixed: then each block is scored as it is.
 
     Returns
     -------
@@ -164,6 +179,11 @@ def learning_curve(
     counts, labels = _checked(counts, labels, n_classes)
     size = max(smallest, -(-len(labels) // (points + 1)))
     curve = []
+    if assigned is not None:
+        for start in range(0, len(labels) - size + 1, size):
+            block = slice(start, start + size)
+            curve.append((start + size, judge(assigned, counts[block], labels[block], n_classes).accuracy_ties_wrong))
+        return curve
     for start in range(0, len(labels) - 2 * size + 1, size):
         known, asked = slice(start, start + size), np.arange(start + size, start + 2 * size)
         if samples is not None:

@@ -544,6 +544,13 @@ def test_connection_by_distance():
         connected("{p: exp(-d/s)}")
 
 
+def test_what_depends_on_the_distance_of_a_broken_population_is_no_second_problem():
+    text = TEXT.replace("size: n_exc}", "size: 1.5, layout: {ring: 1 mm}}").replace(
+        "connect: {p: 0.1}", "connect: {p: 0.1}, delay: d/(1*mm/ms)"
+    )
+    assert [problem.message for problem in problems(text)] == ["size must be a whole number, got 1.5"]
+
+
 def test_layouts_must_match():
     text = TEXT.replace("size: n_exc}", "size: n_exc, layout: {ring: 1 mm}}").replace(
         "neuron: child, size: n,", "neuron: child, size: n, layout: {ring: 2 mm},"

@@ -92,3 +92,15 @@ def test_too_few_trials_give_an_empty_curve_and_no_test_trials_no_number():
 def test_labels_that_do_not_fit_are_refused(labels):
     with pytest.raises(ValueError, match="labels"):
         readouts.assign(np.ones((2, 2), int), np.array(labels), 3)
+
+
+def test_where_a_teacher_gave_classes_out_cell_k_has_class_k():
+    assigned = readouts.one_cell_a_class(4, 3)
+    assert assigned.tolist() == [0, 1, 2, readouts.SILENT]
+    counts, labels = np.array([[3, 1, 0, 9], [2, 2, 0, 0], [0, 0, 5, 0]]), np.array([0, 1, 2])
+    found = readouts.judge(assigned, counts, labels, 3)
+    assert (found.accuracy_ties_wrong, found.accuracy_argmax) == (2 / 3, 2 / 3)
+    assert found.n_tied == 1
+    # The course of learning needs no other block to give classes: each of two blocks is scored as it is.
+    curve = readouts.learning_curve(np.tile(counts, (2, 1)), np.tile(labels, 2), 3, smallest=3, assigned=assigned)
+    assert curve == [(3, 2 / 3), (6, 2 / 3)]

@@ -29,7 +29,7 @@ def initial(
     names: Names | None,
     own: dict[str, Given],
     words: tuple[str, ...],
-    further: Mapping[str, Dims] | None = None,
+    further: Mapping[str, Dims | None] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Initial values of a population or projection beyond those of its parts, and the same as YAML.
 

@@ -173,15 +173,17 @@ class Projections:
             return default
         return chosen.value
 
-    def _distance(self, ends: list[Ends | None]) -> dict[str, Dims]:
+    def _distance(self, ends: list[Ends | None]) -> dict[str, Dims | None]:
         """``d``, the distance from source to target, where both have a layout of one kind."""
         if ends[0] is None or ends[1] is None:
-            return {}
+            return {"d": None}  # an end is wrong itself, and reported
         first, second = (self.regions.populations[end.path].layout for end in ends if end is not None)
         unit = wiring.distance_unit((first, second))
         return {} if unit is None else {"d": unit}
 
-    def _drawn_delay(self, chosen: Given | None, scope: Scope, further: Mapping[str, Dims]) -> Quantity | str | None:
+    def _drawn_delay(
+        self, chosen: Given | None, scope: Scope, further: Mapping[str, Dims | None]
+    ) -> Quantity | str | None:
         """One delay for all synapses, or code that draws one for each."""
         if chosen is None:
             return None

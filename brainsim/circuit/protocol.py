@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from brainsim import source
 from brainsim.circuit import trains
 from brainsim.circuit.parts import Site
 from brainsim.circuit.regions import Node, Regions
@@ -12,7 +13,7 @@ from brainsim.circuit.values import Scope, evaluate, literal
 from brainsim.circuit.variables import Names
 from brainsim.circuit.wiring import TIME, ends, find_population, on_grid, split_slice
 from brainsim.encoders import ENCODERS, UNITS, Spikes
-from brainsim.errors import Mark, suggest
+from brainsim.errors import FileError, Mark, suggest
 from brainsim.overrides import Given, given, put
 from brainsim.source import Tree
 from brainsim.spec.experiment import Data, Phase, Readout, Run
@@ -97,8 +98,8 @@ class Protocol:
             for field in self.tree.get(("trial", "inputs"), {}):
                 self._input(field)
         if self._has("data"):
-            for key, field in Data.model_fields.items():
-                self.settle("data", key, default=None if field.is_required() else field.default)
+            found = {key: self.settle("data", key, default=field.default) for key, field in Data.model_fields.items()}
+            self._data(found["name"], found["file"])
         for name in self.tree.get(("phases",), {}):
             self._phase(name, top)
         if self._has("readout"):
@@ -109,6 +110,22 @@ class Protocol:
             self._cells(str(text), ("record", "spikes", k), slices=True)
         for text in self.tree.get(("record", "state"), {}):
             self._state(text)
+
+    def _data(self, name: Given | None, file: Given | None) -> None:
+        """Samples come from a data set or from a file below the folder of the experiment."""
+        if (name is None) == (file is None):
+            message = "data has a name and a file" if name else "data says neither name nor file"
+            self.problems.add("key", message, self._key("data"), "Write name: mnist, or file: values.csv.")
+        if file is None:
+            return
+        mark = file.mark or self.tree.mark(("data", "file"))
+        try:
+            path = source.within(self.regions.root, str(file.value), mark)
+        except FileError as error:
+            self.problems.take(error)
+            return
+        if path.suffix not in (".csv", ".npz"):
+            self.problems.add("path", f"{file.value} is no file of samples", mark, "Give a .csv or .npz file.")
 
     def _has(self, key: str) -> bool:
         return isinstance(self.tree.get((key,)), dict)
@@ -220,6 +237,9 @@ class Protocol:
                     "Read out another population.",
                 )
         phase, phases = self.values.get(("readout", "assign_from")), self.tree.get(("phases",), {})
+        method = self.values.get(("readout", "name"))
+        if method is None or method.value != "class_sum":
+            return  # cells have their class from the start
         if phase and phases and phase.value not in phases:
             mark, name = phase.mark or self._key("readout"), phase.value
             self.problems.add(

@@ -133,7 +133,8 @@ def samples(circuit: Circuit, cells: Cells, problems: Problems) -> dict[tuple[st
         else:
             name = f"{field}_is" if field == "label" else field
             cell.fill(variable, parse_equations(f"{variable} : {unit_name(dims)}")[0], {})
-            cell.trial_inputs.append((variable, name))
+            # A table holds plain numbers, in SI units.
+            cell.trial_inputs.append((variable, name if tuple(dims) == NONE else f"{unit_name(dims)}*{name}"))
         found[cell.name, variable] = Table(name, field, field == "label", encode, spikes, size, path)
     return found
 

@@ -291,10 +291,11 @@ class Readout:
 
 @dataclass(frozen=True)
 class Data:
-    """Which samples: the data set and how many of each split."""
+    """Which samples: the data set, or the file, and how many of each split."""
 
     name: str
     splits: Mapping[str, int] = field(default_factory=dict)
+    file: str = ""
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,11 @@ def draw(
         from brainsim.portrait import circuit
 
         return Portrait(part.kind, part.name, svg=circuit.portrait(name, set, library))
+    return picture(part)
+
+
+def picture(part: parts.Part) -> Portrait:
+    """The picture of a neuron, synapse or rule that was read."""
     from brainsim.plots.panels import panels
 
     try:

@@ -16,12 +16,16 @@ from brainsim.plots.style import SERIES
 from brainsim.portrait.bench import Array, Bench, Varied, group_of, make_plan, variables, vary
 from brainsim.portrait.parts import NoPicture, Part, input_dims, label, unit_of, words, words_of
 from brainsim.units import Dims, parse_unit, unit_name
+from brainsim.units import parse as parse_quantity
 
 CELL = "cell"
 #: The search for a range: decades on either side of no input, and steps in each.
 DECADES, PER_DECADE = 5, 6
 #: Cells, each with an input of its own.
 SWEPT = 2 * (DECADES * PER_DECADE + 1) + 1
+MOST = 1000.0  # Hz
+#: Spikes in a raster.
+STROKES = 1500
 #: Model time in seconds: search, rest before the input, with the input.
 SEARCH, REST, SHOWN = 0.2, 0.1, 0.4
 #: Estimated seconds of computation above which the times are made shorter.
@@ -54,16 +58,20 @@ def portrait(part: Part) -> list[Panel]:
     neuron, held = alone(part)
     found = _variables_of(part, neuron)
     drive = _drive(part, found)
+    if drive is not None and drive.name not in found:
+        raise NoPicture(f"nothing in one cell alone reads {drive.name}; others do")
     shown = observed(found, neuron)
     slow = _microseconds(neuron, found)
     dt = 0.05e-3 if sum(e.kind == "diff" for e in found.values()) >= 3 else 0.1e-3
     scale = float(np.clip(BUDGET * dt / (slow * 1e-6 * (SEARCH + REST + SHOWN)), 0.35, 1.0))
-    base = {CELL: {"neuron": neuron, "size": SWEPT if drive else 20}}
-    plan = make_plan(base, dt=dt, states={CELL: shown} if shown else None, library=part.library, root=part.root)
+    cells = {CELL: {"neuron": neuron, "size": SWEPT if drive else 20}}
+    plan = make_plan(cells, dt=dt, states={CELL: shown} if shown else None, library=part.library, root=part.root)
     if drive is None:
         return _moving(_source(plan, found, shown, held))
     bench = Bench(vary(plan, [Varied(CELL, drive.name, np.zeros(SWEPT))]))
-    sweep = _Sweep(bench, drive, found, shown, bool(group_of(plan, CELL).threshold), scale, _random(neuron))
+    firing, given = bool(group_of(plan, CELL).threshold), (neuron.get("parameters") or {}).get(drive.name)
+    base = float(parse_quantity(given).value) if drive.searched and given is not None else 0.0
+    sweep = _Sweep(bench, drive, found, shown, firing, scale, _random(neuron), base)
     return _moving(sweep.panels(held))
 
 
@@ -100,7 +108,7 @@ def alone(part: Part) -> tuple[dict[str, Any], str]:
         parameters = dict(use.get("parameters") or {})
         for name, d in dims.items():
             value, unit = LEVEL.get(d, 1.0), unit_name(d)
-            parameters[name] = f"{value!r}" if unit == "1" else f"{value!r} {unit}"
+            parameters[name] = part.given.get(name) or (f"{value!r}" if unit == "1" else f"{value!r} {unit}")
         use["parameters"] = parameters
     return use, ", ".join(words_)
 
@@ -157,17 +165,20 @@ class _Sweep:
     firing: bool
     scale: float
     random: bool
+    base: float  # the value of the file
 
     def panels(self, held: str) -> list[Panel]:
         low, high, onset = self.range()
         low, high = _round(low), _round(high)
         swept = np.linspace(low, high, SWEPT)
         chosen = _chosen(swept, low, high, onset)
+        swept += self.base  # what the file gives, if anything, is always there
         bench, drive = self.bench, self.drive
         length = (1.0 if self.random else SHOWN) * self.scale
         rest = REST * self.scale
         if drive.searched:
             bench.reset(CELL)
+            bench.set(CELL, drive.name, self.base)
         else:
             bench.set(CELL, drive.name, swept)
         bench.step(rest)
@@ -175,6 +186,9 @@ class _Sweep:
         bench.set(CELL, drive.name, swept)
         bench.step(length)
         trains = bench.trains(CELL, SWEPT, start)
+        always = 0.98 * length / bench.plan.dt
+        if self.firing and all(len(train) == 0 or len(train) > always for train in trains) and any(map(len, trains)):
+            raise NoPicture("it passes on what it is given, a spike in every step in which that is high")
         rows: list[Panel] = []
         if self.shown:
             rows = self.traces(swept, chosen, start, 0.4 * rest, min(length, SHOWN))
@@ -192,13 +206,15 @@ class _Sweep:
         bench = self.bench
         steps = SMALLEST.get(self.drive.dims, 1e-3) * np.logspace(0, DECADES, DECADES * PER_DECADE + 1)
         tried = np.concatenate([-steps[::-1], [0.0], steps])
+        bench.set(CELL, self.drive.name, self.base)
         bench.step(SEARCH / 2 * self.scale)
-        bench.set(CELL, self.drive.name, tried)
+        bench.set(CELL, self.drive.name, tried + self.base)
         start = bench.t
         bench.step(SEARCH * self.scale)
         if self.firing:
             trains = bench.trains(CELL, SWEPT, start)
-            found = _spiking_range(tried, trains, start + SEARCH / 2 * self.scale)
+            half = SEARCH / 2 * self.scale
+            found = _spiking_range(tried, trains, start + half, half)
             if found is not None:
                 return found
         ends = bench.state(CELL, self.shown[0])[1][-1] if self.shown else np.zeros(SWEPT)
@@ -271,20 +287,20 @@ class _Sweep:
         return Panel(lines, x_label=x_label, y_label=f"{y_label} at the end", height=120)
 
 
-def _spiking_range(tried: Array, trains: list[Array], half: float) -> tuple[float, float, float] | None:
+def _spiking_range(
+    tried: Array, trains: list[Array], half: float, half_length: float
+) -> tuple[float, float, float] | None:
     """From the spikes at every input that was tried; None if nothing makes the cell fire, or fire otherwise."""
     middle = len(tried) // 2
     counts = np.array([len(train) for train in trains])
     lasting = np.array([len(train) > 1 and train[-1] > half for train in trains])
+    sane = counts < 2 * half_length * MOST  # no cell fires faster: there the equations have run away
     if counts[middle] == 0:
-        for fires in (lasting, counts > 0):  # firing that lasts is what the rate is about
-            above, below = np.flatnonzero(fires[middle:]), np.flatnonzero(fires[: middle + 1])
-            if len(above):
-                onset = float(tried[middle + above[0]])
-                return 0.0, 3.0 * onset, onset
-            if len(below):
-                onset = float(tried[below[-1]])
-                return 3.0 * onset, 0.0, onset
+        for fires in (lasting & sane, (counts > 0) & sane):  # firing that lasts is what the rate is about
+            onsets = [float(tried[k]) for k in np.flatnonzero(fires)]
+            if onsets:  # on the side where less is needed
+                onset = min(onsets, key=lambda x: (abs(x), -x))
+                return min(0.0, 3.0 * onset), max(0.0, 3.0 * onset), onset
         return None
     silent = np.flatnonzero(counts[:middle] == 0)
     faster = np.flatnonzero(counts[middle:] > max(1.5 * counts[middle], counts[middle] + 2))
@@ -350,7 +366,8 @@ def _round(value: float) -> float:
 def _raster(trains: list[Array], start: float, length: float, swept: Array, drive: Drive) -> Panel:
     """Spikes of cells with more and more input, in rows whose height is the input."""
     factor, words_ = label(drive.name, drive.unit, float(np.abs(swept).max()))
-    every = range(0, len(trains), 3)
+    spikes = sum(map(len, trains))
+    every = range(0, len(trains), max(3, -(-spikes // STROKES)))
     rows = np.concatenate([np.full(len(trains[k]), swept[k] * factor) for k in every])
     times = (np.concatenate([trains[k] for k in every]) - start) * 1e3
     return Panel(
@@ -375,12 +392,20 @@ def _source(plan: Plan, found: dict[str, Equation], shown: Sequence[str], held: 
                   x_limits=limits, joined=True, height=70)
         )  # fmt: skip
     if group_of(plan, CELL).threshold:
-        times = np.concatenate(trains) if trains else np.zeros(0)
-        rows = np.concatenate([np.full(len(train), k + 1) for k, train in enumerate(trains)])
+        times = np.concatenate(trains)
+        some = trains[: max(1, size * STROKES // max(STROKES, len(times)))]
+        rows = np.concatenate([np.full(len(train), k + 1) for k, train in enumerate(some)])
         panels.append(
-            Panel(raster=(times * 1e3, rows), x_label="time (ms)", y_label="cell", x_limits=limits, joined=True,
-                  title=f"spikes of {size} cells", height=110)
-        )  # fmt: skip
+            Panel(
+                raster=(np.concatenate(some) * 1e3, rows),
+                x_label="time (ms)",
+                y_label="cell",
+                x_limits=limits,
+                joined=True,
+                title=f"spikes of {len(some)} cells",
+                height=110,
+            )
+        )
         width = 0.025
         counts, edges = np.histogram(times, np.arange(0, length + width / 2, width))
         middle = (edges[:-1] + edges[1:]) / 2 * 1e3

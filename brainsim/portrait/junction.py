@@ -17,7 +17,7 @@ from brainsim.names import BUILT_IN, FUNCTIONS, is_constant
 from brainsim.plots.panels import Line, Panel
 from brainsim.portrait.bench import Array, Bench, Varied, make_plan, variables, vary
 from brainsim.portrait.cell import alone
-from brainsim.portrait.parts import NoPicture, Part, equations, label, of_side, unit_of, words
+from brainsim.portrait.parts import NoPicture, Part, equations, label, of_library, of_side, unit_of, words
 from brainsim.units import Dims, parse_unit
 
 FIRST, GAP, COUNT, LENGTH = 50e-3, 50e-3, 10, 0.7  # seconds
@@ -202,19 +202,12 @@ def _passive_trial(
 def _library_trial(
     part: Part, unit: str, size: int, name: str, needed: set[str], written: tuple[str, ...]
 ) -> _Trial:  # fmt: skip
-    neuron = alone(read_part_of(part, "neuron", name))[0]
+    neuron = alone(of_library("neuron", name, part.library))[0]
     plan = make_plan({"cell": {"neuron": neuron, "size": 1}}, dt=1e-4, library=part.library, root=part.root)
     missing = needed - set(variables(plan, "cell"))
     if missing:
         raise NoPicture(f"no neuron of the library has {', '.join(sorted(missing))}")
     return _trial(part, unit, size, {"free": neuron}, {"free": written}, {"free": f"on {name}"})
-
-
-def read_part_of(part: Part, kind: str, name: str) -> Part:
-    """Another part, found where this one is found."""
-    data = dict(part.library.part(kind, name).data)
-    data.pop("extends", None)
-    return Part(kind, name, data, part.library, part.root)
 
 
 def _trial(

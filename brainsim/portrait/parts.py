@@ -6,7 +6,7 @@ import copy
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Part:
     data: dict[str, Any]  # merged with its parents
     library: Library
     root: Path
-    given: tuple[str, ...] = ()  # parameters and inputs that were set from outside
+    given: Mapping[str, str] = field(default_factory=dict)  # parameters and inputs that were set from outside
 
     @property
     def content(self) -> dict[str, Any]:
@@ -56,11 +56,20 @@ def read(
     Raises ``FileError``, or ``FitError`` for a value that fits nothing.
     """
     tree, shelf, path = find(name, library)
+    return _part(tree, shelf, path.resolve().parent if path is not None else Path.cwd(), values)
+
+
+def of_library(kind: str, name: str, library: Library) -> Part:
+    """A part of a library by kind and name. Raises ``FileError``."""
+    path = library.path(kind, name)
+    return _part(library.part(kind, name), library, path.parent if path is not None else Path.cwd(), None)
+
+
+def _part(tree: source.Tree, shelf: Library, root: Path, values: Mapping[str, str] | None) -> Part:
     kind, word = source.identify(tree)
     data = dict(copy.deepcopy(shelf.resolve(tree).data))
     data.pop("extends", None)
-    root = path.resolve().parent if path is not None else Path.cwd()
-    part = Part(kind, word, data, shelf, root, tuple(values or ()))
+    part = Part(kind, word, data, shelf, root, dict(values or {}))
     if values and kind in ("neuron", "synapse", "plasticity"):
         _give(part, values)
     return part

@@ -18,7 +18,7 @@ from brainsim.runs.phases import Schedule
 def readout(
     plan: Plan, samples: Samples, trials: Schedule, shown: int, folder: Path, recorder: Recorder
 ) -> dict[str, Any] | None:
-    """Classes of the cells from one phase, decisions in each phase that shows test samples, course of the training.
+    """Classes of the cells, decisions in each phase that shows test samples, course of the training.
 
     Only phases whose trials were all among the first ``shown`` count. Arrays go into the tables ``readout`` and
     ``readout/<phase>`` of ``recorder``; what is returned goes into the summary, with the last test phase on top.
@@ -37,28 +37,33 @@ def readout(
     rows_of = {phase.name: np.flatnonzero(trials.phase == k) for k, phase in enumerate(plan.phases)}
     whole = {name: rows for name, rows in rows_of.items() if len(rows) and rows[-1] < shown}
     found: dict[str, Any] = {"ties": plan.readout.ties, "classes": list(samples.class_names), "learning_curve": []}
+    fixed = readouts.one_cell_a_class(size, samples.classes) if plan.readout.name == "one_cell_a_class" else None
+    labelling = plan.readout.assign_from if fixed is None else None
     for phase in plan.phases:
         rows = rows_of[phase.name][rows_of[phase.name] < shown]
-        if phase.data == "train" and phase.name != plan.readout.assign_from and len(rows):
-            curve = readouts.learning_curve(counts(rows), labels[rows], samples.classes, trials.order[rows])
+        if phase.data == "train" and phase.name != labelling and len(rows):
+            curve = readouts.learning_curve(
+                counts(rows), labels[rows], samples.classes, trials.order[rows], assigned=fixed
+            )
             found["learning_curve"] += [(int(rows[0]) + seen, accuracy) for seen, accuracy in curve]
-    known = whole.get(plan.readout.assign_from)
-    if known is None:
-        return found if found["learning_curve"] else None
-    known_counts = counts(known)
-    assigned = readouts.assign(known_counts, labels[known], samples.classes)
+    assigned = fixed
+    if labelling is not None:
+        known = whole.get(labelling)
+        if known is None:
+            return found if found["learning_curve"] else None
+        known_counts = counts(known)
+        assigned = readouts.assign(known_counts, labels[known], samples.classes)
+        recorder.table(f"readout/{labelling}", {"counts": known_counts})
+    assert assigned is not None
     recorder.table("readout", {"assigned": assigned}, {"assigned.silent": readouts.SILENT})
-    recorder.table(f"readout/{plan.readout.assign_from}", {"counts": known_counts})
     found["cells_of_class"] = np.bincount(assigned[assigned >= 0], minlength=samples.classes)
     found["n_silent_cells"] = int((assigned < 0).sum())
     for phase in plan.phases:
-        if phase.data != "test" or phase.name == plan.readout.assign_from or phase.name not in whole:
+        if phase.data != "test" or phase.name == labelling or phase.name not in whole:
             continue
         rows = whole[phase.name]
         test_counts = counts(rows)
-        result = readouts.class_sum(
-            known_counts, labels[known], test_counts, labels[rows], samples.classes, plan.readout.ties
-        )
+        result = readouts.judge(assigned, test_counts, labels[rows], samples.classes, plan.readout.ties)
         columns = {"counts": test_counts, "predicted": result.decisions.predicted, "tied": result.decisions.tied}
         recorder.table(f"readout/{phase.name}", columns)
         found |= {

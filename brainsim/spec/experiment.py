@@ -40,14 +40,16 @@ class Stimulus(Spec):
 class Data(Spec):
     """Which samples."""
 
-    name: Name
-    """Name of the data set: ``mnist``, ``fashion_mnist``."""
+    name: Name | None = None
+    """Name of the data set: ``mnist``, ``fashion_mnist``, ``nmnist_small``."""
+    file: str | None = None
+    """Or a file of one's own: CSV with a column ``label``, or npz with ``values``, ``images`` or events."""
     train: int = Field(0, ge=0)
     """Number of training samples, from the first."""
     label: int = Field(0, ge=0)
     """Number of training samples used to give cells a class, from the first."""
     test: int = Field(0, ge=0)
-    """Number of test samples, from the first."""
+    """Number of test samples, from the first; in a file of one's own the last."""
 
 
 EncoderName = Literal[
@@ -101,12 +103,12 @@ class Phase(Spec):
 class Readout(Spec):
     """How spikes become decisions."""
 
-    name: Literal["class_sum"]
-    """The method."""
+    name: Literal["class_sum", "one_cell_a_class"]
+    """``class_sum`` gives each cell a class by what it fires for; in ``one_cell_a_class`` a teacher has done so."""
     population: Path
     """Whose spikes are counted."""
     assign_from: Name = "label"
-    """Phase whose spikes give each cell its class."""
+    """Phase whose spikes give each cell its class (``class_sum``)."""
     ties: Literal["wrong", "first"] = "wrong"
     """What a tie counts as in the figure that is reported first."""
 

@@ -21,6 +21,7 @@ from test_register import REGISTER, ROOT  # noqa: E402
 #: Parameters whose exact value does not matter, and why.
 INDIFFERENT = {
     ("adex", "V_peak"): "any potential in the upswing will do",
+    ("adex_clopath", "V_peak"): "any potential in the upswing will do",
     ("izhikevich_2007_lts", "u_max"): "reached only under a lasting drive above 0.8 nA, where the cell fires in every step",
     ("stdp_triplet", "A2_plus"): "5e-10 in the paper: as good as none",
     ("winner_take_all", "n_cells"): "a size, set by the user",

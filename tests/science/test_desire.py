@@ -67,8 +67,8 @@ def present(image, weights, senders, keep, p_drop):
     return spikes
 
 
-def learn(spikes, label, weights, senders, keep, eta):
-    """The weights after the sample."""
+def learn(spikes, label, weights, senders, keep, etas):
+    """The weights after the sample; ``etas`` has the learning rate of each projection."""
     top = len(spikes) - 1
     r = [s.sum(axis=0) / 16 for s in spikes]
     wish = [np.zeros(len(mask)) for mask in keep]
@@ -88,7 +88,7 @@ def learn(spikes, label, weights, senders, keep, eta):
             seen = t if k == 0 else t - 1
             trace = 0.75 * trace + (spikes[k][seen] if seen >= 0 else 0)
             credit += np.outer(trace, spikes[layer][t])
-        after[k, layer] = w + eta * wish[layer] * keep[layer] * credit
+        after[k, layer] = w + etas[k, layer] * wish[layer] * keep[layer] * credit
     return after
 
 
@@ -98,8 +98,16 @@ def matrix(weights, rows, columns, when):
     return found
 
 
+def counted(results, population, trials, size):
+    """Spikes [trials, cells], for trials of 25 steps of 1 ms."""
+    times, cells = results.spikes(population)
+    counts = np.zeros((trials, size), int)
+    np.add.at(counts, (np.rint(times * 1e3).astype(int) // 25, cells.astype(int)), 1)
+    return counts
+
+
 def compare(results, images, labels, projections, populations, p_drop, etas):
-    """Run the program on what brainsim drew, and compare all spikes counts of the output and all weights."""
+    """Run the program on what brainsim drew, and compare spike counts of input and output, and all weights."""
     sizes = [results.summary["populations"][name]["size"] for name in populations]
     senders = {layer: [k for k, m in projections.values() if m == layer] for layer in range(1, len(sizes))}
     weights = {
@@ -107,15 +115,14 @@ def compare(results, images, labels, projections, populations, p_drop, etas):
         for name, ends in projections.items()
     }
     keeps = [results.state(name, "keep")[1] > 0 for name in populations]
-    times, cells = results.spikes(populations[-1])
-    counts = np.zeros((len(labels), sizes[-1]), int)
-    np.add.at(counts, (np.rint(times * 1e3).astype(int) // 25, cells.astype(int)), 1)
+    counts = [counted(results, populations[k], len(labels), sizes[k]) for k in (0, -1)]
     start = weights
-    for trial, (image, label, eta) in enumerate(zip(images, labels, etas, strict=True)):
+    for trial, (image, label, rates) in enumerate(zip(images, labels, etas, strict=True)):
         keep = [mask[trial] for mask in keeps]
         spikes = present(image.astype(float), weights, senders, keep, p_drop[trial])
-        np.testing.assert_array_equal(spikes[-1].sum(axis=0), counts[trial])
-        weights = learn(spikes, label, weights, senders, keep, eta)
+        for k in (0, -1):
+            np.testing.assert_array_equal(spikes[k].sum(axis=0), counts[k][trial])
+        weights = learn(spikes, label, weights, senders, keep, rates)
     for name, ends in projections.items():
         end = matrix(results.weights(name), sizes[ends[0]], sizes[ends[1]], "after")
         np.testing.assert_allclose(end, weights[ends], rtol=0, atol=1e-11)
@@ -137,7 +144,7 @@ phases:
           w3.plasticity.eta: 0}
 run: {dt: 1 ms, seed: 3}
 record:
-  spikes: [output]
+  spikes: [pixels, output]
   state:
     pixels: {variables: [keep], every: 25 ms}
     hidden1: {variables: [keep], every: 25 ms}
@@ -155,7 +162,8 @@ def test_layers_equal_an_independent_program(simulate, show):
     show(images, labels, 5)
     results = simulate(LAYERS)
     order = [*range(6)] * 2 + [*range(2)]
-    etas = [1e-5 * np.exp(-0.04 * epoch) for epoch in range(2) for _ in range(6)] + [0.0] * 2
+    falling = [1e-5 * np.exp(-0.04 * epoch) for epoch in range(2) for _ in range(6)] + [0.0] * 2
+    etas = [dict.fromkeys(CHAIN.values(), eta) for eta in falling]
     p_drop = [[0, 0.3, 0.3, 0]] * 12 + [[0, 0, 0, 0]] * 2
     keeps = compare(results, images[order], labels[order], CHAIN, NAMES, p_drop, etas)
     assert 0.6 < np.mean(np.hstack(keeps[1:3])[:12]) < 0.8
@@ -163,11 +171,13 @@ def test_layers_equal_an_independent_program(simulate, show):
 
 
 def test_the_network_is_the_published_one(make_plan):
-    """784-1600-800-10, no dropout of input and output, an epoch is the whole training set."""
-    plan = make_plan(LAYERS.replace(", parameters: {n_pixels: 20, n_hidden1: 15, n_hidden2: 12, n_classes: 5}", ""),
-                     set={"n_epoch": 60000})  # fmt: skip
-    groups = {group.name: group for group in plan.groups}
+    """784-1600-800-10, and an epoch is the whole training set."""
+    small = ", parameters: {n_pixels: 20, n_hidden1: 15, n_hidden2: 12, n_classes: 5}"
+    groups = {g.name: g for g in make_plan(LAYERS.replace(small, "").replace("set: {n_epoch: 6}\n", "")).groups}
     assert [groups[name].size for name in NAMES] == [784, 1600, 800, 10]
+    alone = {g.name: g for g in make_plan(BRANCH).groups}
+    for cell in (groups["hidden1"], alone["left"]):
+        assert next(c.value.value for c in cell.constants if c.name == "n_epoch") == 60000
 
 
 BRANCH = """
@@ -197,14 +207,19 @@ region:
     right_out:
       {from: right, to: output, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.5*randn()}}
     past:
-      {from: pixels, to: output, synapse: dropout_delta, plasticity: *rule, connect: all, initial: {w: 0.2*randn()}}
+      from: pixels
+      to: output
+      synapse: dropout_delta
+      plasticity: desire_backprop
+      connect: all
+      initial: {w: 0.2*randn()}
     teaching: {from: goal, to: output, synapse: teacher, connect: one_to_one}
 data: {name: mnist, train: 6}
 trial: {duration: 25 ms, inputs: {image: pixels.pixel, label: goal.goal}}
 phases: {train: {data: train}}
 run: {dt: 1 ms}
 record:
-  spikes: [output]
+  spikes: [pixels, output]
   state:
     pixels: {variables: [keep], every: 25 ms}
     left: {variables: [keep], every: 25 ms}
@@ -222,7 +237,8 @@ def test_a_graph_with_branches_equals_the_program(simulate, show):
     graph = {"to_left": (0, 1), "to_right": (0, 2), "across": (1, 2), "left_out": (1, 3), "right_out": (2, 3)}
     graph |= {"past": (0, 3)}
     names = ["pixels", "left", "right", "output"]
-    compare(results, images, labels, graph, names, [[0.2, 0.4, 0.1, 0]] * 6, [0.01] * 6)
+    etas = {**dict.fromkeys(graph.values(), 0.01), (0, 3): 1e-5}  # one as it comes
+    compare(results, images, labels, graph, names, [[0.2, 0.4, 0.1, 0]] * 6, [etas] * 6)
 
 
 XOR = """
@@ -274,10 +290,7 @@ def test_exclusive_or_needs_the_hidden_layer_to_learn(simulate, show, seed):
     right = {}
     for name, eta in (("learns", 0.001), ("frozen", 0)):
         results = simulate(XOR, set={"w1.plasticity.eta": eta}, backend="native", seed=seed)
-        times, cells = results.spikes("output")
-        trial = np.rint(times * 1e3).astype(int) // 25 - 640
-        n = np.zeros((4, 2), int)
-        np.add.at(n, (trial[trial >= 0], cells[trial >= 0].astype(int)), 1)
+        n = counted(results, "output", 644, 2)[-4:]
         label = bits[:, 0] ^ bits[:, 1]
         right[name] = np.sum(n[range(4), label] > n[range(4), 1 - label])
         moved = results.weights("w1").after["w"] != results.weights("w1").before["w"]

@@ -72,6 +72,8 @@ def adapting(current: float, jump_theta: float, jump_g: float) -> np.ndarray:
 
 
 def test_periods(trains):
+    for name, (_, *above) in trains.items():
+        assert min(len(times) for times in above) > 2, name
     for current, times in zip(DRIVES["integrate_and_fire"], trains["integrate_and_fire"], strict=True):
         # Proportional to the current: 200 pF times 15 mV, plus 2 ms; the crossing is seen at the next step.
         assert np.diff(times) == pytest.approx(200 * 15 / current + 2, abs=DT + 1e-6)
@@ -90,6 +92,7 @@ def test_periods(trains):
         assert times == pytest.approx(adapting(current, 0, 2), abs=0.001)
         assert times[-1] - times[-2] > 1.5 * (times[1] - times[0])
 
+    assert len(trains["integrate_and_fire"][0]) > 2
     below, *above = trains["quadratic_if"]
     assert len(below) == 0
     for current, times in zip(DRIVES["quadratic_if"][1:], above, strict=True):

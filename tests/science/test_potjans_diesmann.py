@@ -32,7 +32,7 @@ P = np.array(
         [0, 0, 0, 0, 0, 0, 0.2252, 0.1443],
     ]
 )
-WHOLE = {"scale": 1}
+WHOLE = "experiment: whole\nregion: potjans_diesmann\nrun: {duration: 1 s}\n"
 
 CELL = """
 experiment: cells
@@ -72,7 +72,7 @@ def constants(item) -> dict[str, float]:
 
 def test_at_full_scale_the_numbers_are_those_of_the_paper(make_plan):
     """77,169 cells and 0.3 billion synapses of 87.8 pA, inhibitory ones four times as strong; no current is needed."""
-    plan = make_plan("potjans_diesmann", set=WHOLE)
+    plan = make_plan(WHOLE)
     assert tuple(group.size for group in plan.groups) == CELLS
     np.testing.assert_allclose(numbers(plan), synapses(CELLS), atol=1)
     assert numbers(plan).sum() == pytest.approx(2.989e8, rel=1e-3)
