@@ -79,7 +79,9 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
         watches=watches,
         phases=phases,
         backend=experiment.run.backend,
-        data=Data(data.name or "", {s: getattr(data, s) for s in SPLITS}, data.file or "") if data else None,
+        data=Data(data.name or "", {s: getattr(data, s) for s in SPLITS}, data.file or "", data.test_from)
+        if data
+        else None,
         tables=tuple(dict.fromkeys(inputs.values())),
         trains=trains,
         trial=trial,

@@ -296,6 +296,7 @@ class Data:
     name: str
     splits: Mapping[str, int] = field(default_factory=dict)
     file: str = ""
+    test_from: str = "test"  # train: test samples are the training samples after those in use
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Samples:
     encoded: Mapping[str, Any] = field(default_factory=dict)  # what a run shows: table -> float64 or encoders.Trains
 
 
-def load(name: str, splits: Mapping[str, int]) -> Samples:
+def load(name: str, splits: Mapping[str, int], test_from: str = "test") -> Samples:
     """The first ``splits[split]`` samples of each split of a data set.
 
     Parameters
@@ -54,6 +54,8 @@ def load(name: str, splits: Mapping[str, int]) -> Samples:
         ``mnist``, ``fashion_mnist`` or ``nmnist_small``.
     splits
         Split (``train``, ``label``, ``test``) -> how many samples, from the first. ``label`` rows are training rows.
+    test_from
+        ``train``: test rows are the training rows after those of the other splits, not the data set's test rows.
 
     Raises
     ------
@@ -62,11 +64,12 @@ def load(name: str, splits: Mapping[str, int]) -> Samples:
     SetupError
         The files are not on this machine, or are damaged.
     """
-    counts = _counts(splits)
+    wanted = _counts(splits)
+    counts = _taken(wanted, test_from)
     known = sources.dataset(name)
     folder, source = sources.find(name, counts)
     if known.files:
-        return _recordings(name, folder, splits, counts)
+        return _recordings(name, folder, _slices(splits, wanted["train"]), counts)
     images: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     sums: dict[str, str] = {}
@@ -92,7 +95,7 @@ def load(name: str, splits: Mapping[str, int]) -> Samples:
         images=images[0] if len(images) == 1 else np.concatenate([*images, np.zeros((0, pixels_per_image), np.uint8)]),
         labels=label_array,
         shape=known.shape,
-        splits=_slices(splits, counts["train"]),
+        splits=_slices(splits, wanted["train"]),
         classes=len(known.classes),
         class_names=known.classes,
         checksums=sums,
@@ -110,7 +113,7 @@ def _slices(splits: Mapping[str, int], train: int) -> dict[str, slice]:
     }
 
 
-def _recordings(name: str, folder: Path, splits: Mapping[str, int], counts: Mapping[str, int]) -> Samples:
+def _recordings(name: str, folder: Path, splits: Mapping[str, slice], counts: Mapping[str, int]) -> Samples:
     """Recordings of an event camera: one file of arrays, training recordings first."""
     known = sources.dataset(name)
     file, rows = known.files[0], known.full.rows
@@ -125,7 +128,7 @@ def _recordings(name: str, folder: Path, splits: Mapping[str, int], counts: Mapp
         images=np.zeros((len(take), 0), np.uint8),
         labels=found["label"][take].astype(np.int32),
         shape=known.shape,
-        splits=_slices(splits, counts["train"]),
+        splits=splits,
         classes=len(known.classes),
         class_names=known.classes,
         checksums={f"{known.full.folder}/{file}": known.full.sums[file]},
@@ -136,13 +139,14 @@ def _recordings(name: str, folder: Path, splits: Mapping[str, int], counts: Mapp
     )
 
 
-def load_file(path: Path, splits: Mapping[str, int], shown: str = "") -> Samples:
+def load_file(path: Path, splits: Mapping[str, int], shown: str = "", test_from: str = "test") -> Samples:
     """Samples of one's own, from a CSV file or an npz file; ``shown`` is the name used in messages.
 
     CSV: a header; the column ``label``, if there is one, holds classes (numbers or words), every other column is a
     feature. npz, without pickled objects: ``values`` [rows, features] or [rows, times, features], or ``images`` (uint8
     [rows, height, width]), or the events ``times`` (s), ``cells`` and ``offsets`` [rows + 1]; and ``labels`` [rows].
-    Training and label samples are the first rows, test samples the last.
+    Training and label samples are the first rows, test samples the last; or, with ``test_from="train"``, those that
+    follow the training samples.
 
     Raises
     ------
@@ -158,7 +162,8 @@ def load_file(path: Path, splits: Mapping[str, int], shown: str = "") -> Samples
     if counts["train"] + counts["test"] > rows:
         text = f"{shown} has {rows:,} samples; {counts['train']:,} first and {counts['test']:,} last ones overlap"
         raise FitError(Problem("data", text, hint="Lower data.train, data.label or data.test."))
-    take = np.r_[0 : counts["train"], rows - counts["test"] : rows]
+    first = counts["train"] if test_from == "train" else rows - counts["test"]
+    take = np.r_[0 : counts["train"], first : first + counts["test"]]
     images = found.get("images")
     values = found.get("values")
     events = None
@@ -199,6 +204,11 @@ def _counts(splits: Mapping[str, int]) -> dict[str, int]:
             raise FitError(Problem("value", f"data.{split} is {count}; a number of samples is not negative"))
         counts[SPLITS[split]] = max(counts[SPLITS[split]], int(count))
     return counts
+
+
+def _taken(wanted: Mapping[str, int], test_from: str) -> dict[str, int]:
+    """Rows to be taken of each split of the data set."""
+    return {"train": wanted["train"] + wanted["test"], "test": 0} if test_from == "train" else dict(wanted)
 
 
 def _origin(folder: Path) -> str:

@@ -312,6 +312,7 @@ def _data(samples: Samples | None, plan: Plan) -> dict[str, Any] | None:
     return {
         "name": samples.name,
         "splits": dict(plan.data.splits),
+        "test_from": plan.data.test_from,
         "sha256": dict(samples.checksums),
         "licence": samples.licence,
         "cite": samples.cite,

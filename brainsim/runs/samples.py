@@ -29,9 +29,9 @@ def load(plan: Plan, root: Path) -> tuple[Samples | None, list[str]]:
     if plan.data is None:
         return None, []
     if plan.data.file:
-        samples = datasets.load_file(root / plan.data.file, plan.data.splits, plan.data.file)
+        samples = datasets.load_file(root / plan.data.file, plan.data.splits, plan.data.file, plan.data.test_from)
     else:
-        samples = datasets.load(plan.data.name, plan.data.splits)
+        samples = datasets.load(plan.data.name, plan.data.splits, plan.data.test_from)
     if plan.readout is not None and not samples.classes:
         hint = "Add labels, or remove readout:."
         raise FitError(Problem("data", f"{samples.name} has no labels, so there is nothing to read out", hint=hint))

@@ -50,6 +50,9 @@ class Data(Spec):
     """Number of training samples used to give cells a class, from the first."""
     test: int = Field(0, ge=0)
     """Number of test samples, from the first; in a file of one's own the last."""
+    test_from: Literal["test", "train"] = "test"
+    """``train`` takes the training samples that follow those of ``train`` and ``label`` for test samples: a validation
+    split, on which learning rates and the like are chosen without a look at the test set."""
 
 
 EncoderName = Literal[
