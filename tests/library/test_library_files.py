@@ -110,7 +110,7 @@ record: {{spikes: [target]}}
 #: Synapse -> the cells it may land on besides lif; bid and filtered belong to the winner-take-all.
 TARGETS = {
     "pulse": ["bernoulli", "mcculloch_pitts"],
-    "delta": ["lif", "lif_poisson", "vogels_abbott", "adex", "izhikevich", "hodgkin_huxley"],
+    "delta": ["lif", "lif_poisson", "vogels_abbott", "adex", "izhikevich", "hodgkin_huxley", "srm0", "mat"],
 } | {
     synapse: ["lif", "adex"]
     for synapse in (
