@@ -7,6 +7,7 @@ import gzip
 import os
 from math import exp
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,8 +66,8 @@ def reference(level: int, p: dict[str, float], current: float, stop: float, dt: 
     return np.array(times)
 
 
-def run(simulate, cells: str, names: list[str], stop: float) -> dict[str, list[np.ndarray]]:
-    """Spike times in ms of the two cells of each population."""
+def run(simulate, cells: str, names: list[str], stop: float) -> dict[str, Any]:
+    """Spike times in ms of the two cells of each population; under "v" the potentials in mV of the first population."""
     results = simulate(f"""
 experiment: levels
 region:
@@ -74,9 +75,9 @@ region:
   populations:
 {cells}
 run: {{duration: {stop:g} ms, dt: 0.1 ms}}
-record: {{spikes: [{", ".join(names)}]}}
+record: {{spikes: [{", ".join(names)}], state: {{{names[0]}: {{variables: [v], every: 1 ms}}}}}}
 """)
-    found = {}
+    found = {"v": results.state(names[0], "v")[1] * 1e3}
     for name in names:
         times, ids = results.spikes(name)
         found[name] = [times[ids == cell] * 1e3 for cell in (0, 1)]
@@ -95,8 +96,9 @@ def test_levels_follow_their_rules(simulate):
         assert len(found[name][1]) == pytest.approx(len(fine), rel=0.03)
     # Level 1 has a closed form: R I of 30 mV against a threshold of 25 mV, and 4 ms.
     assert np.diff(found["glif_1"][0]) == pytest.approx(4 + 20 * np.log(30 / 5), abs=0.11)
+    assert found["v"].min() == pytest.approx(-70)  # at the start and after each spike
     # The levels differ in the way the paper says: reset rules and currents slow the cell down, and it adapts.
-    rates = {name: len(trains[1]) for name, trains in found.items()}
+    rates = {name: len(found[name][1]) for name in names}
     assert rates["glif_1"] > rates["glif_2"] > rates["glif_4"] > rates["glif_5"]
     assert rates["glif_1"] > rates["glif_3"] > rates["glif_4"]
     for name in names[1:]:
