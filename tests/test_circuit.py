@@ -545,9 +545,8 @@ def test_connection_by_distance():
 
 
 def test_what_depends_on_the_distance_of_a_broken_population_is_no_second_problem():
-    text = TEXT.replace("size: n_exc}", "size: 1.5, layout: {ring: 1 mm}}").replace(
-        "connect: {p: 0.1}", "connect: {p: 0.1}, delay: d/(1*mm/ms)"
-    )
+    text = TEXT.replace("size: n_exc}", "size: 1.5, layout: {ring: 1 mm}}")
+    text = text.replace("delay: 1.5 ms", "delay: d/(1*mm/ms)")
     assert [problem.message for problem in problems(text)] == ["size must be a whole number, got 1.5"]
 
 
