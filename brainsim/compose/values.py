@@ -34,7 +34,7 @@ class Clock:
         if each == "trial_start":
             if self.trial is None:
                 problems.add(
-                    "value", "each: trial_start needs an experiment with trials", mark, "Add trial: and phases:."
+                    "needs", "each: trial_start needs an experiment with trials", mark, "Add trial: and phases:."
                 )
             return self.trial or self.dt
         value = values.get(each)

@@ -154,7 +154,7 @@ def check(
             if kind == "experiment" or any(problem.kind != "needs" for problem in error.problems):
                 raise
             # A part may rely on what is around it where it is used.
-            return [f"needs what is around it: {problem.message}" for problem in error.problems]
+            return [f"needs what is around it: {text}" for text in dict.fromkeys(p.message for p in error.problems)]
     _nothing_set(set, tree)
     check_alone(shelf.resolve(tree))
     return list(shelf.notes)
