@@ -41,9 +41,14 @@ PATIENCE = 900
 #: Parameters whose exact value does not matter, and why.
 INDIFFERENT = {
     ("adex", "V_peak"): "any potential in the upswing will do",
-    ("adex_clopath", "V_peak"): "any potential in the upswing will do",
+    **{
+        (cell, name): "any potential in the upswing will do"
+        for cell, name in (("adex_clopath", "V_peak"), ("traub_miles", "V_spike"), ("pinsky_rinzel", "V_spike"))
+    },
     ("izhikevich_2007_lts", "u_max"): "reached only under a lasting drive above 0.8 nA, where it fires in every step",
     ("stdp_triplet", "A2_plus"): "5e-10 in the paper: as good as none",
+    ("pulse_packet", "t_spike"): "drawn for each cell",
+    ("liquid", "a"): "a unit: only lam, which is a multiple of it, counts against it",
     ("winner_take_all", "n_cells"): "a size, set by the user",
     ("vdsp_layer", "n_cells"): "a size, set by the user",
     **{("cortex_ei", name): "a size, set by the user" for name in ("n_inh", "n_drive")},
