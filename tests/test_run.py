@@ -531,7 +531,7 @@ region:
 data: {name: mnist, test: 20}
 trial: {duration: 10 ms, inputs: {image: cell.pixel}}
 phases: {test: {data: test}}
-readout: {name: one_cell_a_class, population: cell}
+readout: {name: spike_count, population: cell}
 run: {dt: 1 ms, backend: numpy}
 record: {spikes: [cell]}
 """

@@ -104,8 +104,7 @@ def test_currents_reach_a_cell_with_their_unit(folder):
         results = brainsim.run(text, out=folder / backend, backend=backend)
         _, x = results.state("level", "x")
         rows = results.trials["sample"]
-        # recorded at the start of a step: the last value of a trial stands at the first step of the next
-        np.testing.assert_allclose(x[1:], 1e-10 + 2e-10 * VALUES[rows[: len(x) - 1]], rtol=1e-12)
+        np.testing.assert_allclose(x, 1e-10 + 2e-10 * VALUES[rows], rtol=1e-12)  # at the first step of each trial
 
 
 def test_one_encoder_after_another_is_the_code_of_bohte(folder):

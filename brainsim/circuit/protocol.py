@@ -15,6 +15,7 @@ from brainsim.circuit.wiring import TIME, ends, find_population, on_grid, split_
 from brainsim.encoders import ENCODERS, UNITS, Spikes
 from brainsim.errors import FileError, Mark, suggest
 from brainsim.overrides import Given, given, put
+from brainsim.readouts import READOUTS, Method
 from brainsim.source import Tree
 from brainsim.spec.experiment import Data, Phase, Readout, Run
 from brainsim.units import NONE, Dims, Quantity, describe, parse_unit
@@ -237,14 +238,33 @@ class Protocol:
                     "Read out another population.",
                 )
         phase, phases = self.values.get(("readout", "assign_from")), self.tree.get(("phases",), {})
-        method = self.values.get(("readout", "name"))
-        if method is None or method.value != "class_sum":
+        name = self.values.get(("readout", "name"))
+        method = READOUTS.get(str(name.value)) if name is not None else None
+        if method is None:
+            return
+        self._readout_parameters(str(name.value) if name else "", method)
+        if method.fit is None:
             return  # cells have their class from the start
         if phase and phases and phase.value not in phases:
             mark, name = phase.mark or self._key("readout"), phase.value
             self.problems.add(
                 "name", f"readout.assign_from: there is no phase {name}", mark, suggest(str(name), phases, "phase")
             )
+
+    def _readout_parameters(self, name: str, method: Method) -> None:
+        """``readout.ridge``: the word ``parameters`` is skipped."""
+        for parameter in self.tree.get(("readout", "parameters")) or {}:
+            if parameter not in method.parameters:
+                mark = self._key("readout", "parameters", parameter)
+                hint = suggest(parameter, method.parameters, "parameter") if method.parameters else "Remove it."
+                self.problems.add("name", f"{name} has no parameter {parameter}", mark, hint)
+        for parameter, default in method.parameters.items():
+            where = ("readout", "parameters", parameter)
+            own = given(self.tree, *where) or Given(default)
+            chosen = self.site.overrides.settle(f"readout.{parameter}", own) or own
+            found = evaluate(chosen, self.scope, parameter, self.problems, NONE, False)
+            if found is not None:
+                self.values[where] = Given(literal(found), chosen.mark, chosen.lines)
 
     # -- places in the circuit --------------------------------------------------------------------
 

@@ -19,6 +19,8 @@ from brainsim.compose.watches import Watches
 from brainsim.errors import FitError, Problems
 from brainsim.functions import ARITY
 from brainsim.library import Library
+from brainsim.readouts import READOUTS
+from brainsim.spec import Experiment
 from brainsim.units import parse as parse_quantity
 
 __all__ = ["check_alone", "compose"]
@@ -68,7 +70,7 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
     phases = course.phases(circuit, cells, homes, problems)
     problems.raise_any(FitError)
     functions = {f for p in circuit.projections.values() if p.plasticity for f in p.plasticity.spec.functions}
-    data, readout = experiment.data, experiment.readout
+    data = experiment.data
     return Plan(
         name=experiment.experiment,
         about=experiment.about,
@@ -85,12 +87,21 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
         tables=tuple(dict.fromkeys(inputs.values())),
         trains=trains,
         trial=trial,
-        readout=Readout(readout.name, readout.population, readout.assign_from, readout.ties) if readout else None,
+        readout=_readout(experiment),
         functions=tuple(sorted(functions)),
         notes=(*circuit.notes, *notes),
         cite=circuit.cite,
         parameters=homes.found,
     )
+
+
+def _readout(experiment: Experiment) -> Readout | None:
+    given = experiment.readout
+    if given is None:
+        return None
+    parameters = tuple((name, float(parse_quantity(value).value)) for name, value in given.parameters.items())
+    learns = READOUTS[given.name].fit is not None
+    return Readout(given.name, given.population, given.assign_from if learns else "", given.ties, parameters)
 
 
 def _names(circuit: Circuit) -> dict[str, str]:

@@ -285,8 +285,9 @@ class Readout:
 
     name: str
     path: str
-    assign_from: str = ""
+    assign_from: str = ""  # empty for a readout that learns nothing
     ties: str = "wrong"
+    parameters: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

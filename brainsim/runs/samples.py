@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainsim import datasets, encoders, seeds
+from brainsim import datasets, encoders, readouts, seeds
 from brainsim.compose.plan import Plan, Table
 from brainsim.datasets import Samples
 from brainsim.encoders import ENCODERS, Spikes, Trains
@@ -35,6 +35,12 @@ def load(plan: Plan, root: Path) -> tuple[Samples | None, list[str]]:
     if plan.readout is not None and not samples.classes:
         hint = "Add labels, or remove readout:."
         raise FitError(Problem("data", f"{samples.name} has no labels, so there is nothing to read out", hint=hint))
+    if plan.readout is not None and readouts.READOUTS[plan.readout.name].blocks:
+        size = next(group.size for group in plan.groups if group.path == plan.readout.path)
+        if size % samples.classes:
+            message = f"{plan.readout.name}: {size} cells of {plan.readout.path} cannot be shared by {samples.classes}"
+            hint = f"Make its size a multiple of {samples.classes}, or use class_sum or linear."
+            raise FitError(Problem("value", f"{message} classes in equal blocks", hint=hint))
     notes: list[str] = []
     encoded: dict[str, np.ndarray | Trains] = {}
     for table in plan.tables:

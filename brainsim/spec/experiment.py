@@ -106,12 +106,14 @@ class Phase(Spec):
 class Readout(Spec):
     """How spikes become decisions."""
 
-    name: Literal["class_sum", "one_cell_a_class"]
-    """``class_sum`` gives each cell a class by what it fires for; in ``one_cell_a_class`` a teacher has done so."""
+    name: Literal["class_sum", "linear", "spike_count", "first_spike", "population_vector"]
+    """``class_sum`` and ``linear`` learn from the phase ``assign_from``; in the others cells stand for classes."""
+    parameters: dict[Name, Value] = {}
+    """Name -> value: ``{ridge: 10}`` of ``linear``."""
     population: Path
     """Whose spikes are counted."""
     assign_from: Name = "label"
-    """Phase whose spikes give each cell its class (``class_sum``)."""
+    """Phase a readout learns from: its spikes give each cell a class, or weights."""
     ties: Literal["wrong", "first"] = "wrong"
     """What a tie counts as in the figure that is reported first."""
 
