@@ -164,6 +164,7 @@ SMALL = {
     "potjans_diesmann": ({"scale": 0.005, **DEEP}, 0.1),
     "synfire_chain": ({"a": 5, "t_packet": "20 ms"}, 0.1),
     "ring_attractor": ({"scale": 0.03125}, 0.1),
+    "liquid": ({"rate_in": "50 Hz"}, 0.1),
     "vdsp_layer": ({"n_pixels": 20, "n_cells": 5, "retina.neuron.pixel": 0.5}, 5),
     "reward_loop": ({"n_cue": 5, "n_striatum": 5, "n_dopamine": 2}, 0.5),
     "desire_layers": ({"n_pixels": 9, "n_hidden1": 8, "n_hidden2": 7, "n_classes": 5}, 1),

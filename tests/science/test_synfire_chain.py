@@ -21,7 +21,7 @@ region:
     hard:
       neuron: {name: synfire, parameters: {rate_exc: 0 Hz, rate_inh: 0 Hz, I_bias: 2.5 nA}}
       size: 1
-    packet: {neuron: {name: pulse_packet, parameters: {t_packet: 60 ms, sigma: 4 ms}}, size: 2000}
+    packet: {neuron: pulse_packet, size: 2000}
     single: {neuron: {name: pulse_packet, parameters: {sigma: 0 ms}}, size: 1}
   projections:
     one: {from: single, to: quiet, synapse: {name: alpha, parameters: {J: 44.7 pA, tau_s: 0.325 ms}}, connect: all}
@@ -51,8 +51,8 @@ def test_the_cell_and_its_background(simulate):
     assert np.diff(results.spikes("hard")[0]).mean() * 1e3 == pytest.approx(1 + 10 * np.log(100 / 85), abs=0.11)
     times, cells = results.spikes("packet")
     assert len(np.unique(cells)) == len(cells) == 2000
-    assert times.mean() == pytest.approx(0.06, abs=0.4e-3)
-    assert times.std() == pytest.approx(4e-3, rel=0.07)
+    assert times.mean() == pytest.approx(50e-3, abs=0.2e-3)
+    assert times.std() == pytest.approx(1e-3, rel=0.07)
 
 
 def packet(results, group: int) -> tuple[int, float, float]:
