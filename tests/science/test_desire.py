@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brainsim import backends, datasets
+from brainsim import backends
 
 #: What this is the test of.
 PARTS = [
@@ -24,23 +24,12 @@ PARTS = [
 
 
 @pytest.fixture
-def show(monkeypatch):
-    """``show(images, labels, classes)`` puts these samples in the place of the data set, for training and testing."""
+def show(tmp_path, monkeypatch):
+    """``show(images, labels)`` writes the file of samples that the experiments of this test read."""
 
-    def call(images, labels, classes):
-        n = len(labels)
-        samples = datasets.Samples(
-            name="mnist",
-            images=np.asarray(images, np.uint8),
-            labels=np.asarray(labels, np.int32),
-            shape=(1, np.shape(images)[1]),
-            splits={"train": slice(0, n), "label": slice(0, n), "test": slice(0, n)},
-            classes=classes,
-            class_names=tuple(map(str, range(classes))),
-            checksums={},
-            licence="",
-        )
-        monkeypatch.setattr(datasets, "load", lambda name, splits: samples)
+    def call(images, labels):
+        monkeypatch.chdir(tmp_path)  # where paths of an experiment given as text start
+        np.savez("samples.npz", images=np.asarray(images, np.uint8)[:, None], labels=labels)
 
     return call
 
@@ -134,7 +123,7 @@ LAYERS = """
 experiment: layers
 region: {name: desire_layers, parameters: {n_pixels: 20, n_hidden1: 15, n_hidden2: 12, n_classes: 5}}
 set: {n_epoch: 6}
-data: {name: mnist, train: 6, test: 2}
+data: {file: samples.npz, train: 6, test: 2}
 trial: {duration: 25 ms, inputs: {image: pixels.pixel, label: goal.goal}}
 phases:
   train: {data: train, passes: 2}
@@ -158,10 +147,10 @@ CHAIN = {"w1": (0, 1), "w2": (1, 2), "w3": (2, 3)}
 def test_layers_equal_an_independent_program(simulate, show):
     """As published: 1e-5 falling by exp(-0.04) from epoch to epoch, dropout 0.3 in the hidden layers, none in tests."""
     rng = np.random.default_rng(5)
-    images, labels = rng.integers(0, 256, (6, 20)), rng.integers(0, 5, 6)
-    show(images, labels, 5)
+    images, labels = rng.integers(0, 256, (8, 20)), np.array([3, 0, 4, 1, 2, 4, 0, 1])
+    show(images, labels)
     results = simulate(LAYERS)
-    order = [*range(6)] * 2 + [*range(2)]
+    order = [*range(6)] * 2 + [6, 7]
     falling = [1e-5 * np.exp(-0.04 * epoch) for epoch in range(2) for _ in range(6)] + [0.0] * 2
     etas = [dict.fromkeys(CHAIN.values(), eta) for eta in falling]
     p_drop = [[0, 0.3, 0.3, 0]] * 12 + [[0, 0, 0, 0]] * 2
@@ -214,7 +203,7 @@ region:
       connect: all
       initial: {w: 0.2*randn()}
     teaching: {from: goal, to: output, synapse: teacher, connect: one_to_one}
-data: {name: mnist, train: 6}
+data: {file: samples.npz, train: 6}
 trial: {duration: 25 ms, inputs: {image: pixels.pixel, label: goal.goal}}
 phases: {train: {data: train}}
 run: {dt: 1 ms}
@@ -231,8 +220,8 @@ record:
 def test_a_graph_with_branches_equals_the_program(simulate, show):
     """Two ways to the output, one across, one past the hidden cells; a cell hears the wishes of all it sends to."""
     rng = np.random.default_rng(8)
-    images, labels = rng.integers(0, 256, (6, 12)), rng.integers(0, 4, 6)
-    show(images, labels, 4)
+    images, labels = rng.integers(0, 256, (6, 12)), np.array([3, 1, 0, 2, 2, 1])
+    show(images, labels)
     results = simulate(BRANCH)
     graph = {"to_left": (0, 1), "to_right": (0, 2), "across": (1, 2), "left_out": (1, 3), "right_out": (2, 3)}
     graph |= {"past": (0, 3)}
@@ -266,7 +255,7 @@ region:
       connect: all
       initial: {w: randn()*sqrt(2/N_pre)}
     teaching: {from: goal, to: output, synapse: teacher, connect: one_to_one}
-data: {name: mnist, train: 4, test: 4}
+data: {file: samples.npz, train: 4, test: 4}
 trial: {duration: 25 ms, inputs: {image: pixels.pixel, label: goal.goal}}
 phases:
   train: {data: train, passes: 160, shuffle: true}
@@ -286,7 +275,7 @@ def test_exclusive_or_needs_the_hidden_layer_to_learn(simulate, show, seed):
     frozen, the layer tells the output nothing, and two of four is the best there is.
     """
     bits = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
-    show(255 * np.hstack([bits, 1 - bits]), bits[:, 0] ^ bits[:, 1], 2)
+    show(np.tile(255 * np.hstack([bits, 1 - bits]), (2, 1)), np.tile(bits[:, 0] ^ bits[:, 1], 2))
     right = {}
     for name, eta in (("learns", 0.001), ("frozen", 0)):
         results = simulate(XOR, set={"w1.plasticity.eta": eta}, backend="native", seed=seed)

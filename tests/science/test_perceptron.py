@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from brainsim import datasets
-
 #: What this is the test of.
 PARTS = ["plasticity perceptron"]
 
@@ -20,7 +18,7 @@ region:
   projections:
     learned: {from: pixels, to: output, synapse: dropout_delta, plasticity: perceptron, connect: all, initial: {w: 0.1}}
     teaching: {from: goal, to: output, synapse: teacher, connect: one_to_one}
-data: {name: mnist, train: 9, test: 9}
+data: {file: samples.npz, train: 9, test: 9}
 trial: {duration: 24 ms, inputs: {image: pixels.pixel, label: goal.goal}}
 phases:
   train: {data: train, passes: 8}
@@ -45,25 +43,15 @@ def respond(image, w):
     return n_in, n_out
 
 
-def test_a_separable_problem_is_learned_as_the_program_does(simulate, monkeypatch):
+def test_a_separable_problem_is_learned_as_the_program_does(simulate, tmp_path, monkeypatch):
     """Three classes of images with two bright pixels each; rates are spikes over 20, the rate of learning is 0.05."""
     rng = np.random.default_rng(2)
     labels = np.arange(9) % 3
     images = rng.integers(0, 90, (9, 6))
     for row, label in enumerate(labels):
         images[row, 2 * label : 2 * label + 2] += 150
-    samples = datasets.Samples(
-        name="mnist",
-        images=images.astype(np.uint8),
-        labels=labels.astype(np.int32),
-        shape=(1, 6),
-        splits={"train": slice(0, 9), "label": slice(0, 9), "test": slice(0, 9)},
-        classes=3,
-        class_names=("a", "b", "c"),
-        checksums={},
-        licence="",
-    )
-    monkeypatch.setattr(datasets, "load", lambda name, splits: samples)
+    monkeypatch.chdir(tmp_path)  # where paths of an experiment given as text start
+    np.savez("samples.npz", images=np.tile(images, (2, 1)).astype(np.uint8)[:, None], labels=np.tile(labels, 2))
     results = simulate(TEXT)
 
     w = np.full((6, 3), 0.1)
