@@ -101,12 +101,17 @@ def _vary(group: Group, one: Varied) -> Group:
     )
 
 
+def spike_watches(plan: Plan) -> tuple[Watch, ...]:
+    """What the plan records, and the spikes of every population that sends some."""
+    spikes = (Watch(f"spikes_{g.name}", "spikes", g.name, g.path) for g in plan.groups if g.threshold)
+    return (*spikes, *(watch for watch in plan.watches if watch.kind == "state"))
+
+
 class Bench:
     """A plan that is built and stepped; every spike and every recorded variable is kept."""
 
     def __init__(self, plan: Plan):
-        spikes = tuple(Watch(f"spikes_{g.name}", "spikes", g.name, g.path) for g in plan.groups if g.threshold)
-        self.plan = plan = replace(plan, watches=(*spikes, *(w for w in plan.watches if w.kind == "state")))
+        self.plan = plan = replace(plan, watches=spike_watches(plan))
         items: list[Group | Connection] = [*plan.groups, *plan.connections]
         self._names = {item.path: item.name for item in items}
         with contextlib.ExitStack() as stack:

@@ -49,20 +49,27 @@ LEVELS = {"1": "0.5", "Hz": "50*Hz", "volt": "10*mV", "amp": "100*pA", "second":
 
 
 @dataclass(frozen=True)
-class _Trial:
+class Trial:
     """A network that fits together: a plan, and what to look at in which population."""
 
     plan: Plan
+    populations: dict[str, Any]  # as in a region
+    projections: dict[str, Any]
     shown: dict[str, tuple[str, ...]]  # population -> variables
     words: dict[str, str]  # population -> what is said about it
 
 
 def portrait(part: Part) -> list[Panel]:
     """Panels for a synapse. Raises ``NoPicture`` where no cell is found that it fits."""
+    return _run(part, fitting(part))
+
+
+def fitting(part: Part) -> Trial:
+    """The first network in which it fits: passive cells, cells of the library, cells that have what it needs."""
     first: BrainsimError | None = None
     for make in _attempts(part):
         try:
-            return _run(part, make())
+            return make()
         except BrainsimError as error:
             first = first or error
     why = first.problems[0].message if first else "nothing in it acts on a cell"
@@ -181,7 +188,7 @@ def _written(part: Part, own: Mapping[str, Equation]) -> tuple[str, ...]:
 def _passive_trial(
     part: Part, unit: str, size: int, dims: Dims, current: str | None, written: tuple[str, ...] = (),
     extra: Mapping[str, str] | None = None,
-) -> _Trial:  # fmt: skip
+) -> Trial:  # fmt: skip
     more = dict(extra or {})
     shown: dict[str, tuple[str, ...]]
     if current is None:
@@ -201,7 +208,7 @@ def _passive_trial(
 
 def _library_trial(
     part: Part, unit: str, size: int, name: str, needed: set[str], written: tuple[str, ...]
-) -> _Trial:  # fmt: skip
+) -> Trial:  # fmt: skip
     neuron = alone(of_library("neuron", name, part.library))[0]
     plan = make_plan({"cell": {"neuron": neuron, "size": 1}}, dt=1e-4, library=part.library, root=part.root)
     missing = needed - set(variables(plan, "cell"))
@@ -213,7 +220,7 @@ def _library_trial(
 def _trial(
     part: Part, unit: str, size: int, cells: Mapping[str, Any], shown: dict[str, tuple[str, ...]],
     said: dict[str, str],
-) -> _Trial:  # fmt: skip
+) -> Trial:  # fmt: skip
     first, varied = sender(part, unit, size)
     populations: dict[str, Any] = {"sender": {"neuron": first, "size": size}}
     projections = {}
@@ -223,10 +230,10 @@ def _trial(
     plan = make_plan(
         populations, projections, dt=0.1e-3, states=shown, every=0.2e-3, library=part.library, root=part.root
     )
-    return _Trial(vary(plan, varied), shown, said)
+    return Trial(vary(plan, varied), populations, projections, shown, said)
 
 
-def _run(part: Part, trial: _Trial) -> list[Panel]:
+def _run(part: Part, trial: Trial) -> list[Panel]:
     bench = Bench(trial.plan)
     bench.step(LENGTH)
     read: dict[tuple[str, str], tuple[Array, Array]] = {
@@ -261,7 +268,7 @@ class _Course:
 
 
 def _panel(
-    trial: _Trial, read: Mapping[tuple[str, str], tuple[Array, Array]], path: str, name: str, course: _Course
+    trial: Trial, read: Mapping[tuple[str, str], tuple[Array, Array]], path: str, name: str, course: _Course
 ) -> Panel:
     t, v = read[path, name]
     seen = (t - FIRST >= course.limits[0]) & (t - FIRST <= course.limits[1])

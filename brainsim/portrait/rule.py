@@ -75,8 +75,8 @@ class _Pairs:
 
 def portrait(part: Part) -> list[Panel]:
     """Panels for a rule. Raises ``NoPicture`` with the reason where there is none."""
-    reads = [(side, name) for side in SIDES for name in sorted(outside(part, side))]
-    units, times = _fitting(part, reads)
+    units, times = fitting(part)
+    reads = list(units)
     bounds = _weight(part)
     scale = 1.0
     while True:
@@ -250,7 +250,8 @@ def _cell(reads: list[str], units: Mapping[str, str]) -> dict[str, Any]:
     return cell | ({"reset": reset} if reset else {}) | ({"initial": initial} if initial else {})
 
 
-def _plan(part: Part, units: Mapping[tuple[str, str], str], size: int, dt: float) -> Plan:
+def pair(part: Part, units: Mapping[tuple[str, str], str], size: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Populations and projections of ``size`` pairs of cells that a rule fits."""
     sides = {side: {name: unit for (s, name), unit in units.items() if s == side} for side in SIDES}
     own = equations(part.data.get("equations"))
     declared = own.get("w")
@@ -261,11 +262,17 @@ def _plan(part: Part, units: Mapping[tuple[str, str], str], size: int, dt: float
     }
     populations = {side: {"neuron": _cell(list(sides[side]), sides[side]), "size": size} for side in SIDES}
     learned = {"from": "pre", "to": "post", "synapse": silent, "plasticity": part.content, "connect": "one_to_one"}
-    return make_plan(populations, {"learned": learned}, dt=dt, library=part.library, root=part.root)
+    return populations, {"learned": learned}
 
 
-def _fitting(part: Part, reads: list[tuple[str, str]]) -> tuple[dict[tuple[str, str], str], tuple[float, float]]:
+def _plan(part: Part, units: Mapping[tuple[str, str], str], size: int, dt: float) -> Plan:
+    populations, projections = pair(part, units, size)
+    return make_plan(populations, projections, dt=dt, library=part.library, root=part.root)
+
+
+def fitting(part: Part) -> tuple[dict[tuple[str, str], str], tuple[float, float]]:
     """Units of what it reads, found by trying, for a rule does not say them; time step and length that fit."""
+    reads = [(side, name) for side in SIDES for name in sorted(outside(part, side))]
     first: BrainsimError | None = None
     for times, units in itertools.product(TIMES, _choices(reads)):
         try:
