@@ -10,15 +10,15 @@ import pytest
 #: What this is the test of.
 PARTS = ["plasticity graupner_brunel"]
 
-# Presynaptic spikes at 50 ms, postsynaptic ones from 40 ms before to 40 ms after; each pair from both stable states.
+# Presynaptic spikes at 42 ms, postsynaptic ones from 40 ms before to 40 ms after; each pair from both stable states.
 # The idle synapses only feel their own bistability.
 PAIRS = """
 experiment: pairs
 region:
   region: pairs
   populations:
-    pre: {neuron: timed, size: 34, initial: {t_spike: 50 ms}}
-    post: {neuron: timed, size: 34, initial: {t_spike: 10*ms + 5*ms*(i//2)}}
+    pre: {neuron: timed, size: 34, initial: {t_spike: 42 ms}}
+    post: {neuron: timed, size: 34, initial: {t_spike: 2*ms + 5*ms*(i//2)}}
     idle: {neuron: timed, size: 3}
   projections:
     paired:
@@ -37,7 +37,7 @@ region:
       connect: one_to_one
       autapses: true
       initial: {rho: 0.3 + 0.3*i}
-run: {duration: 120 ms, dt: 0.1 ms}
+run: {duration: 110 ms, dt: 0.02 ms}
 """
 
 
@@ -62,26 +62,7 @@ def after_pair(rho: float, lag: float) -> float:
     return rho
 
 
-@pytest.fixture
-def one_pair(simulate, timed_cells):
-    """Time lag, efficacy from 0 and efficacy from 1 after a pair; the idle ones; and the weights of all."""
-    results = simulate(PAIRS + timed_cells)
-    weights = results.weights("paired")
-    rho = weights.after["rho"][np.argsort(weights.target)]
-    assert weights.after["w"] == pytest.approx(0.2 + 0.8 * weights.after["rho"], rel=1e-9)
-    return -40.0 + 5 * np.arange(17), rho[::2], rho[1::2], results.weights("resting").after["rho"]
-
-
-def test_one_pair_in_closed_form(one_pair):
-    lags, from_0, from_1, resting = one_pair
-    # A step of 0.1 ms above the threshold for potentiation is worth 321.808*0.1/150000 = 2e-4.
-    assert from_0 == pytest.approx([after_pair(0, lag) for lag in lags], abs=3e-4)
-    assert from_1 == pytest.approx([after_pair(1, lag) for lag in lags], abs=3e-4)
-    start = np.array([0.3, 0.6, 0.9])
-    assert resting - start == pytest.approx(-start * (1 - start) * (0.5 - start) * 0.12 / 150, rel=1e-3)
-
-
-def up_and_down(lag: float, from_0: float, from_1: float, variance: float) -> tuple[float, float]:
+def up_and_down(from_0: float, from_1: float, variance: float) -> tuple[float, float]:
     """Probabilities to change state by 60 pairs at 1 Hz, from what one pair does."""
     shrink = from_1 - from_0
     mean = from_0 / (1 - shrink)
@@ -91,12 +72,25 @@ def up_and_down(lag: float, from_0: float, from_1: float, variance: float) -> tu
     return up, 1 - stay
 
 
-def test_sixty_pairs_depress_before_and_potentiate_after(one_pair):
-    """The DP curve: 60 pairs at 1 Hz, and strength w_1 = 5 w_0, half of the synapses in each state before."""
+def test_one_pair_in_closed_form_and_the_curve_of_sixty(simulate, timed_cells):
+    results = simulate(PAIRS + timed_cells)
+    weights = results.weights("paired")
+    assert weights.after["w"] == pytest.approx(0.2 + 0.8 * weights.after["rho"], rel=1e-9)
+    rho = weights.after["rho"][np.argsort(weights.target)]
+    lags = -40.0 + 5 * np.arange(17)
+    # A step of 0.02 ms above the threshold for potentiation is worth 321.808*0.02/150000 = 4e-5.
+    assert rho[::2] == pytest.approx([after_pair(0, lag) for lag in lags], abs=8e-5)
+    assert rho[1::2] == pytest.approx([after_pair(1, lag) for lag in lags], abs=8e-5)
+
+    start = np.array([0.3, 0.6, 0.9])
+    drift = -start * (1 - start) * (0.5 - start) * 0.11 / 150
+    assert results.weights("resting").after["rho"] - start == pytest.approx(drift, rel=1e-3)
+
+    # The DP curve: 60 pairs at 1 Hz, and strength w_1 = 5 w_0, half of the synapses in each state before.
     change, up = {}, {}
-    for lag, from_0, from_1 in zip(*one_pair[:3], strict=True):
+    for lag, from_0, from_1 in zip(lags, rho[::2], rho[1::2], strict=True):
         variance = 8 * (sum(times_above(1.0, lag)) + sum(times_above(1.3, lag))) / 150e3
-        up[lag], down = up_and_down(lag, from_0, from_1, variance)
+        up[lag], down = up_and_down(from_0, from_1, variance)
         change[lag] = 0.5 * (1 - up[lag] + down + 5 * (up[lag] + 1 - down)) / 3
     assert all(value < 0.99 for lag, value in change.items() if lag < 0)
     assert all(value > 1.05 for lag, value in change.items() if lag > 0)
