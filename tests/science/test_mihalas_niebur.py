@@ -47,6 +47,7 @@ PANELS: dict[str, tuple[str, list[tuple[float, float, float]]]] = {
     "inhibition_bursting": ("_inhibition_bursting", [(0, STOP, -1)]),
     "bistability": ("_bistable", [(0, 10, 5), (100, 110, 5)]),
     "preferred_frequency": ("_resonator", [(0, 5, 5), (10, 15, 4), (400, 405, 5), (450, 455, 4)]),
+    "resonator_driven": ("_resonator", [(0, STOP, 2)]),  # not in the paper: shows the currents after its spikes
     "latency": ("_latency", [(0, 2, 8)]),
 }
 
