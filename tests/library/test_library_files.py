@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 import brainsim
+from brainsim.errors import SetupError
 from brainsim.library import Library
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +79,7 @@ COARSE = {"vdsp_input"}
 #: Cells that count the steps of a trial.
 COUNT_STEPS = {"pixel_if", "discrete_lif"}
 #: What fills in the inputs of a cell.
-INPUTS = {"pixel_if": "pixel: 0.5", "vdsp_input": "pixel: 0.5"} | {
+INPUTS = {"pixel_if": "pixel: 0.5", "vdsp_input": "pixel: 0.5", "recorded": "spike: 0"} | {
     source: "rate: 50 Hz" for source in ("poisson", "poisson_refractory", "regular")
 }
 #: Units that have a rate instead of spikes.
@@ -165,6 +167,7 @@ SMALL = {
     "synfire_chain": ({"a": 5, "t_packet": "20 ms"}, 0.1),
     "ring_attractor": ({"scale": 0.03125}, 0.1),
     "liquid": ({"rate_in": "50 Hz"}, 0.1),
+    "line_attractor": ({}, 0.1),
     "vdsp_layer": ({"n_pixels": 20, "n_cells": 5, "retina.neuron.pixel": 0.5}, 5),
     "reward_loop": ({"n_cue": 5, "n_striatum": 5, "n_dopamine": 2}, 0.5),
     "desire_layers": ({"n_pixels": 9, "n_hidden1": 8, "n_hidden2": 7, "n_classes": 5}, 1),
@@ -185,6 +188,7 @@ def test_region_runs_at_a_small_size(region, tmp_path):
 #: Experiment -> what makes it short.
 SHORT = {
     "digits_vdsp": {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5, "phases.train.passes": 1},
+    "digits_events": {"data.train": 3, "data.test": 2, "n_cells": 9},
     "digits_desire": {"data.train": 3, "data.test": 2, "n_hidden1": 9, "phases.train.passes": 1},
     **dict.fromkeys(
         ("brunel", "brunel_sr", "brunel_si_fast", "brunel_si_slow"), {"scale": 0.11, "run.duration": "5 ms"}
@@ -194,7 +198,16 @@ SHORT = {
 }
 
 
+#: Experiment -> the data set it needs that does not ship.
+ELSEWHERE = {"digits_events": "nmnist_small"}
+
+
 @pytest.mark.parametrize("experiment", of_kind("experiment"))
 def test_experiment_runs(experiment, tmp_path):
     settings = SHORT.get(experiment, {"run.duration": "50 ms"})
+    missing = ELSEWHERE.get(experiment)
+    if missing and not (Path(os.environ.get("BRAINSIM_DATA", "")) / missing).is_dir():
+        with pytest.raises(SetupError, match="is not on this machine"):
+            run(experiment, tmp_path, set=settings)
+        pytest.skip(f"BRAINSIM_DATA does not name a folder with {missing}")
     assert run(experiment, tmp_path, set=settings).summary["status"] == "complete"

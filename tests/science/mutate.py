@@ -47,6 +47,8 @@ INDIFFERENT = {
     },
     ("izhikevich_2007_lts", "u_max"): "reached only under a lasting drive above 0.8 nA, where it fires in every step",
     ("stdp_triplet", "A2_plus"): "5e-10 in the paper: as good as none",
+    ("line_attractor", "n_cells"): "a size, set by the user",
+    ("line_attractor", "E_L"): "only differences of potentials count",
     ("pulse_packet", "t_spike"): "drawn for each cell",
     ("liquid", "a"): "a unit: only lam, which is a multiple of it, counts against it",
     ("winner_take_all", "n_cells"): "a size, set by the user",

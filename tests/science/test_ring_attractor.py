@@ -24,7 +24,7 @@ region:
     relay: {neuron: {neuron: relay, equations: "v : 1", threshold: v > 0, reset: v = 0}, size: 1}
   projections:
     gather: {from: times, to: relay, synapse: {synapse: on, on_pre: v_post = 1}, connect: all}
-    slow: {from: relay, to: held, synapse: {name: nmda_saturating, parameters: {g_max: 0.1 nS}}, connect: all}
+    slow: {from: relay, to: held, synapse: nmda_saturating, connect: all}
 run: {duration: 250 ms, dt: 0.1 ms, seed: 1}
 record:
   spikes: [hard]
@@ -56,7 +56,7 @@ def test_cell_and_synapse_follow_their_equations(simulate, timed_cells):
         s += (1 - np.exp(-1)) * (1 - s)
         expected.append(s * np.exp(-10 / 100))
         at = np.argmin(np.abs(times - (spike + 10.1) * 1e-3))
-        assert g[at, 0] / 0.1e-9 == pytest.approx(expected[-1], rel=0.01)
+        assert g[at, 0] / 1e-9 == pytest.approx(expected[-1], rel=0.01)
     _, v = results.state("held", "v")
     _, current = results.state("held", "I_nmda")
     at = np.argmin(np.abs(times - 0.2))
