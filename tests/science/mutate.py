@@ -45,6 +45,7 @@ INDIFFERENT = {
         (cell, name): "any potential in the upswing will do"
         for cell, name in (("adex_clopath", "V_peak"), ("traub_miles", "V_spike"), ("pinsky_rinzel", "V_spike"))
     },
+    ("izhikevich_2007_fs", "v_peak"): "the upswing passes it within one step",
     ("izhikevich_2007_lts", "u_max"): "reached only under a lasting drive above 0.8 nA, where it fires in every step",
     ("stdp_triplet", "A2_plus"): "5e-10 in the paper: as good as none",
     ("line_attractor", "n_cells"): "a size, set by the user",
