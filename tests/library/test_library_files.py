@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import json
 import re
 from pathlib import Path
 
@@ -74,15 +73,17 @@ def in_trials(text: str, dt: float) -> str:
     return re.sub(r"run: .*\n", IN_TRIALS.format(dt=dt), text).replace("  populations:", eye, 1)
 
 
-def in_place(data: dict) -> str:
-    """A part written where it is used, on one line."""
-    return json.dumps(data)
-
-
-def by_trial(part: parts.Part) -> bool:
-    """Whether a part waits for trials, or counts their steps."""
-    return any(word.startswith("trial") for word in parts.words(part.data))
-
+#: Cells of the winner-take-all live only together, and a teacher has no spikes; they run as a region below.
+TOGETHER = {"wta_adapting", "referee", "goal"}
+COARSE = {"vdsp_input"}
+#: Cells that count the steps of a trial.
+COUNT_STEPS = {"pixel_if", "discrete_lif"}
+#: What fills in the inputs of a cell.
+INPUTS = {"pixel_if": "pixel: 0.5", "vdsp_input": "pixel: 0.5", "recorded": "spike: 0"} | {
+    source: "rate: 50 Hz" for source in ("poisson", "poisson_refractory", "regular")
+}
+#: Units that have a rate instead of spikes.
+MEAN_FIELD = {"rate_unit", "wilson_cowan", "wilson_cowan_inhibitory"}
 
 
 @pytest.mark.parametrize("neuron", sorted(set(of_kind("neuron")) - TOGETHER))
