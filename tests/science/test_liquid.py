@@ -88,6 +88,8 @@ def test_connections_fade_with_distance_and_synapses_are_those_of_the_paper(make
         group = next(group for group in plan.groups if group.name == by_path[path].target.group)
         assert constants(group)["tau_s"] == pytest.approx(decay * 1e-3)
         assert len(draws.pairs(by_path[path], 1)[0]) == by_path[path].target.size
+    [train] = (group for group in plan.groups if group.path == "input")
+    assert constants(train)["rate"] == pytest.approx(20)
     refractory = {group.path: constants(group)["t_ref"] for group in plan.groups if group.path != "input"}
     assert refractory == {"exc": pytest.approx(3e-3), "inh": pytest.approx(2e-3)}
 
