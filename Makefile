@@ -14,7 +14,7 @@ help:
 	@echo "make test      ruff, mypy and the tests: at most 12 minutes on 2 cores"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-python3.13  the tests that compile nothing, on another Python (3.12, 3.13)"
-	@echo "make science   only the tests that compare with published numbers and closed forms"
+	@echo "make science   published numbers of the learning rules, again: hours; goes on where it was stopped"
 	@echo "make docs      docs/library: a page for each folder of the library, with a picture of each part"
 	@echo "make bench     speed, side by side"
 	@echo "make clean     remove the environment, caches and builds; runs/ is kept"
@@ -74,8 +74,9 @@ test-python3.%:
 	@.venv-3.$*/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
 	.venv-3.$*/bin/python -m pytest -n 2 -m "not slow and not compiled"
 
+# Full data sets are looked for where BRAINSIM_DATA says. ROWS="vdsp_100 ..." runs some of science/rows.yaml.
 science: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 -m science
+	$(BIN)/python -m science $(ROWS)
 
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m brainsim.portrait.library docs/library

@@ -185,6 +185,7 @@ def test_region_runs_at_a_small_size(region, tmp_path):
 #: Experiment -> what makes it short.
 SHORT = {
     "digits_vdsp": {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5, "phases.train.passes": 1},
+    "garg_2022": {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5},
     "digits_events": {"data.train": 3, "data.test": 2, "n_cells": 9},
     "digits_desire": {"data.train": 3, "data.test": 2, "n_hidden1": 9, "phases.train.passes": 1},
     **dict.fromkeys(
