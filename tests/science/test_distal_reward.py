@@ -111,19 +111,60 @@ def test_network_is_that_of_the_program(make_plan):
     assert plan.dt == pytest.approx(1e-3)
 
 
+def program(seconds: int, seed: int) -> tuple[float, float, np.ndarray]:
+    """The published network without rewards, written anew: rates of both kinds of cells in Hz, and weights."""
+    rng = np.random.default_rng(seed)
+    exc = np.arange(1000) < 800
+    target = np.vstack([rng.integers(0, 1000, (800, 100)), rng.integers(0, 800, (200, 100))])
+    order = np.argsort(target[:800].ravel(), kind="stable")
+    bounds = np.searchsorted(target[:800].ravel()[order], np.arange(1001))
+    weight, mark = np.ones(80_000), np.zeros(80_000)
+    a, d = np.where(exc, 0.02, 0.1), np.where(exc, 8.0, 2.0)
+    v, trace, before, spikes = np.full(1000, -65.0), np.zeros(1000), np.zeros(1000), np.zeros(1000)
+    u = 0.2 * v
+    for t in range(1, 1000 * seconds + 1):
+        current = 13 * (rng.random(1000) - 0.5)
+        fired = np.flatnonzero(v >= 30)
+        v[fired], trace[fired] = -65, 0.1
+        u[fired] += d[fired]
+        spikes[fired] += 1
+        for cell in fired:  # potentiation sees the presynaptic spikes of the step before
+            synapses = order[bounds[cell] : bounds[cell + 1]]
+            mark[synapses] += before[synapses // 100]
+        for cell in fired:
+            if exc[cell]:
+                synapses = slice(100 * cell, 100 * cell + 100)
+                np.add.at(current, target[cell], weight[synapses])
+                mark[synapses] -= 1.5 * trace[target[cell]]
+            else:
+                np.add.at(current, target[cell], -1)
+        for _ in range(2):
+            v += 0.5 * ((0.04 * v + 5) * v + 140 - u + current)
+        u += a * (0.2 * v - u)
+        before, trace = trace.copy(), 0.95 * trace
+        if t % 10 == 0:
+            weight = np.clip(weight + 0.002 * mark, 0, 4)
+            mark *= 0.99
+    return spikes[exc].mean() / seconds, spikes[~exc].mean() / seconds, weight
+
+
 @compiled
 @needs_compiler
-def test_a_hundred_seconds_of_the_network(simulate):
-    """It is awake, few pairs are rewarded, and without rewards to speak of the mean weight drifts down slowly.
+def test_network_does_what_the_program_does(simulate):
+    """Rates, and how far weights drift and spread in 20 s without rewards.
 
-    Measured, seed 1: 1.4 and 0.9 Hz, 3 rewards in 120 s, mean weight 0.94.
+    Measured over 100 s, three seeds of the program and two here: 1.37 and 1.37 Hz, 0.89 and 0.89 Hz; weights 0.9718
+    and 0.9710. The drift is 2.5 % larger here, because 0.95 a step are 19.5 ms and not 20.
     """
-    results = simulate(NAME, set={"run.duration": "100 s"}, backend="native")
-    others = results.weights("learned").after["w"]
-    assert len(others) == 80_000
-    assert 0.85 < others.mean() < 0.99
-    assert 0 <= results.weights("chosen").after["w"][0] < 1
-    assert results.summary["populations"]["rewards"]["spikes"] < 30
+    text = FILE.read_text(encoding="utf-8").replace("spikes: [rewards]", "spikes: [cells, rewards]")
+    results = simulate(text, set={"run.duration": "20 s", "dose": 0}, backend="native")
+    _, cells = results.spikes("cells")
+    weight = results.weights("learned").after["w"]
+    exc, inh, expected = program(20, 1)
+    assert np.sum(cells < 800) / 800 / 20 == pytest.approx(exc, rel=0.05)
+    assert np.sum(cells >= 800) / 200 / 20 == pytest.approx(inh, rel=0.1)
+    assert 1 - weight.mean() == pytest.approx(1 - expected.mean(), rel=0.06)
+    assert weight.std() == pytest.approx(expected.std(), rel=0.1)
 
 
 @pytest.mark.slow
