@@ -172,10 +172,11 @@ def test_network_does_what_the_program_does(simulate):
 @needs_compiler
 @pytest.mark.parametrize("seed", [1, 2])
 def test_within_an_hour_it_saturates_and_the_others_stay_low(simulate, seed):
+    """Measured with seeds 1 to 6: at 4 after 780 to 1200 s and near it from then on, the others 0.76 to 0.84."""
     results = simulate(NAME, set={"run.seed": seed}, backend="native")
     _, weight = results.state("chosen", "w")
     others = results.weights("learned").after["w"]
     assert weight.max() > 3.99
-    assert weight[-36:].mean() > 3
-    assert others.mean() < 1.05
-    assert np.mean(others > 3.99) < 0.1
+    assert weight[-60:].mean() > 3
+    assert others.mean() < 0.95
+    assert np.mean(others > 3.99) < 0.05
