@@ -52,7 +52,8 @@ def keep(row: Row, found: brainsim.Sweep) -> None:
         "row": row.name,
         "command": row.command,
         "points": points,
-        "means": [{k: v for k, v in m.items() if k.split(".")[0] in (*columns, "run_s") or k == "n" or k in found.paths}
+        "means": [{k: v for k, v in m.items()
+                   if k.removesuffix(".ci95").removesuffix(".sd") in (*columns, "run_s", "n", *found.paths)}
                   for m in found.means],
         "versions": first.get("versions"),
         "machine": first.get("machine"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,14 @@ def _lines(row: Row, result: dict[str, Any] | None) -> list[str]:
 
 
 def _number(mean: dict[str, Any], name: str, row: Row) -> str:
-    """``85.7 +- 0.6 %``."""
-    value, ci = mean[name] * row.scale, mean.get(f"{name}.ci95")
-    spread = f" +- {ci * row.scale:.2g}" if ci is not None else ""
-    return f"{value:.4g}{spread}{' ' + row.unit if row.unit else ''}"
+    """``85.7 +- 0.6 %``; unit and scale are those of the measure, and of measures of its kind."""
+    alike = _kind(name) == _kind(row.measure)
+    scale, unit = (row.scale, row.unit) if alike else (1.0, "")
+    value, ci = mean[name] * scale, mean.get(f"{name}.ci95")
+    spread = f" +- {ci * scale:.2g}" if ci is not None else ""
+    return f"{value:.4g}{spread}{' ' + unit if unit else ''}"
+
+
+def _kind(measure: str) -> str:
+    """``accuracy`` of ``accuracy_argmax``, ``rate`` of ``rate_hz[exc]``."""
+    return re.split(r"[_\[]", measure)[0]

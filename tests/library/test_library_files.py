@@ -167,6 +167,9 @@ SMALL = {
     "line_attractor": ({}, 0.1),
     "vdsp_layer": ({"n_pixels": 20, "n_cells": 5, "retina.neuron.pixel": 0.5}, 5),
     "reward_loop": ({"n_cue": 5, "n_striatum": 5, "n_dopamine": 2}, 0.5),
+    "stdp_competition": ({"n_exc": 50, "n_inh": 10}, 0.5),
+    "vogels_balance": ({"scale": 0.01, "K_exc": 20, "K_inh": 5}, 0.1),
+    "xor": ({"n_hidden": 5, "input.neuron.rate": "40 Hz", "critic.neuron.goal": 1}, 1),
     "desire_layers": ({"n_pixels": 9, "n_hidden1": 8, "n_hidden2": 7, "n_classes": 5}, 1),
 }
 #: Region -> what a trial shows to it.
@@ -193,6 +196,12 @@ SHORT = {
     ),
     "potjans_diesmann": {"scale": 0.02, "run.duration": "5 ms", **DEEP},
     "ring_attractor": {"scale": 0.03125, "run.duration": "20 ms"},
+    "vogels_2011": {"scale": 0.025, "run.duration": "5 ms"},
+    **dict.fromkeys(
+        ("florian_2007_xor", "florian_2007_xor_trace"),
+        {"n_hidden": 5, "trial.duration": "20 ms"}
+        | {f"phases.{name}.passes": 1 for name in ("train", "label", "test")},
+    ),
 }
 
 

@@ -37,25 +37,33 @@ def change(results):
     return (weights.after["w"] - 2)[np.argsort(weights.target)]
 
 
+def dopamine(reward: float) -> np.ndarray:
+    """Level at the updates from 130 ms on; that of 120 ms comes before the spikes of that step."""
+    updates = np.arange(130, 1200, 10.0)
+    return 0.002 + np.where(updates > reward, 0.5 * np.exp(-(updates - reward - 0.5) / 200), 0)
+
+
 @pytest.mark.parametrize("reward", [3000, 300])
 def test_only_the_last_spike_counts_and_rest_has_some_dopamine(simulate, timed_cells, reward):
     """Every 10 ms the weight gains (0.002 + DA) times the mark: 0.1 and -0.15 times exp(-16/20) after three spikes.
 
-    The update at 120 ms comes before the spikes of that step.
+    Of the mark 0.99 is left after each update.
     """
     results = simulate(TEXT.replace("REWARD", str(reward)).replace("RULE", "r_stdp_izhikevich") + timed_cells)
-    updates = np.arange(130, 1200, 10.0)
-    level = 0.002 + np.where(updates > reward, 0.5 * np.exp(-(updates - reward - 0.5) / 200), 0)
-    kept = np.sum(level * np.exp(-(updates - 120) / 1000))
+    level = dopamine(reward)
+    kept = np.sum(level * 0.99 ** np.arange(len(level)))
     gain = kept * 0.1 * np.exp(-16 / 20)
     loss = kept * 0.15 * np.exp(-16 / 20)
     assert change(results) == pytest.approx([gain, -loss], rel=2e-3)
 
 
-def test_in_the_parent_all_three_spikes_count(simulate, timed_cells):
+def test_in_the_parent_all_three_spikes_count_and_the_mark_decays_at_once(simulate, timed_cells):
     set_, added = (
         change(simulate(TEXT.replace("REWARD", "300").replace("RULE", rule) + timed_cells))
         for rule in ("r_stdp_izhikevich", "{name: r_stdp, parameters: {DA_0: -0.002}}")
     )
     more = 1 + np.exp(-2 / 20) + np.exp(-4 / 20)
+    level = dopamine(300)
+    k = np.arange(len(level))
+    more *= np.sum(level * np.exp(-(k + 1) / 100)) / np.sum(level * 0.99**k)
     assert added / set_ == pytest.approx([more, more], rel=1e-3)
