@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from brainsim import guard
 from brainsim.circuit import Circuit
 from brainsim.compose.cell import Cell
 from brainsim.compose.join import Join
@@ -53,14 +54,16 @@ def repeat(circuit: Circuit, cells: Mapping[str, Cell], problems: Problems) -> R
         return None
     mark = circuit.tree.mark(at)
     names: dict[str, str] = {}
-    lines, links, found = [], [], {"repeats": NONE}
+    lines, links, found, truths = [], [], {"repeats": NONE}, set()
     single = [path for path, cell in cells.items() if cell.population.size == 1]
     for path in dict.fromkeys(_PATH.findall(shown.repeat_while)):
         population, _, variable = path.rpartition(".")
         cell = cells.get(population)
         if cell is None or variable not in cell.declared:
             known = [f"{p}.{name}" for p in (single if cell is None else [population]) for name in cells[p].declared]
-            what = f"there is no population {population}" if cell is None else f"{population} has no variable {variable}"
+            what = (
+                f"there is no population {population}" if cell is None else f"{population} has no variable {variable}"
+            )
             problems.add("name", f"trial.repeat_while: {what}", mark, suggest(path, known, "variable"))
             return None
         if cell.population.size != 1:
@@ -68,7 +71,8 @@ def repeat(circuit: Circuit, cells: Mapping[str, Cell], problems: Problems) -> R
             hint = "Let one cell gather what it needs: a projection to a population of size 1."
             problems.add("fit", message, mark, hint)
             return None
-        if "linked" in (cell.declared[variable].equation.flags if cell.declared[variable].equation else ()):
+        declared = cell.declared[variable]
+        if declared.equation is not None and "linked" in declared.equation.flags:
             origin = next(link for link in cell.links if link.variable == variable)
             message = f"trial.repeat_while reads {path}, which is only shown there"
             problems.add("fit", message, mark, f"Read {origin.source_variable} of {origin.source}.")
@@ -77,8 +81,11 @@ def repeat(circuit: Circuit, cells: Mapping[str, Cell], problems: Problems) -> R
         while name in (*TRIAL, *found, "sample", "again", "limit"):
             name += "_"
         cell.read([variable])
-        names[path], found[name] = name, cell.declared[variable].dims
-        lines.append(Line(f"{name} : {unit_name(found[name])} (linked)", mark))
+        names[path], found[name] = name, declared.dims
+        kind = declared.equation.unit if declared.equation is not None else unit_name(declared.dims)
+        if kind == "boolean":
+            truths.add(name)
+        lines.append(Line(f"{name} : {kind} (linked)", mark))
         links.append(Link(name, cell.name, variable))
     try:
         condition = parse(_PATH.sub(lambda match: names[match[0]], shown.repeat_while), (mark,))
@@ -86,6 +93,9 @@ def repeat(circuit: Circuit, cells: Mapping[str, Cell], problems: Problems) -> R
         problems.take(error)
         return None
     Checker(found.get, lambda: found, problems).condition(condition)
+    if guard.is_boolean(guard.tree(condition.text)) is not True and condition.text not in truths:
+        message = f"trial.repeat_while is a condition, but {shown.repeat_while} is a number"
+        problems.add("value", message, mark, "Compare it with a value: counter.n < 5.")
     return Repeat(condition.text, shown.limit, tuple(lines), tuple(links))
 
 

@@ -79,7 +79,7 @@ def in_trials(text: str, dt: float) -> str:
 def by_trial(part: parts.Part) -> bool:
     """Whether a part waits for trials, or counts their steps."""
     code = {key: value for key, value in part.data.items() if key not in ("about", "cite")}
-    return re.search(r"\btrial(_start|_steps?)?\b", json.dumps(code, default=str)) is not None
+    return re.search(r"\btrial(_start|_steps?)?\b|\brepeats\b", json.dumps(code, default=str)) is not None
 
 
 @pytest.mark.parametrize("neuron", of_kind("neuron"))
