@@ -166,11 +166,12 @@ SMALL = {
     "liquid": ({"rate_in": "50 Hz"}, 0.1),
     "line_attractor": ({}, 0.1),
     "vdsp_layer": ({"n_pixels": 20, "n_cells": 5, "retina.neuron.pixel": 0.5}, 5),
+    "diehl_cook": ({"n_pixels": 20, "n_cells": 5}, 0.5),
     "reward_loop": ({"n_cue": 5, "n_striatum": 5, "n_dopamine": 2}, 0.5),
     "desire_layers": ({"n_pixels": 9, "n_hidden1": 8, "n_hidden2": 7, "n_classes": 5}, 1),
 }
 #: Region -> what a trial shows to it.
-SHOWN = {"desire_layers": "image: pixels.pixel, label: goal.goal"}
+SHOWN = {"desire_layers": "image: pixels.pixel, label: goal.goal", "diehl_cook": "image: input.pixel"}
 
 
 @pytest.mark.parametrize("region", of_kind("region"))
@@ -185,6 +186,7 @@ def test_region_runs_at_a_small_size(region, tmp_path):
 #: Experiment -> what makes it short.
 SHORT = {
     "digits_vdsp": {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5, "phases.train.passes": 1},
+    "diehl_cook_2015": {"data.train": 2, "data.label": 1, "data.test": 1, "n_cells": 5},
     "digits_events": {"data.train": 3, "data.test": 2, "n_cells": 9},
     "digits_desire": {"data.train": 3, "data.test": 2, "n_hidden1": 9, "phases.train.passes": 1},
     **dict.fromkeys(
