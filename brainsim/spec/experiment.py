@@ -112,8 +112,9 @@ class Phase(Spec):
 class Readout(Spec):
     """How spikes become decisions."""
 
-    name: Literal["class_sum", "linear", "spike_count", "first_spike", "population_vector"]
-    """``class_sum`` and ``linear`` learn from the phase ``assign_from``; in the others cells stand for classes."""
+    name: Literal["class_sum", "class_mean", "linear", "spike_count", "first_spike", "population_vector"]
+    """``class_sum``, ``class_mean`` and ``linear`` learn from the phase ``assign_from``; in the others cells stand for
+    classes."""
     parameters: dict[Name, Value] = {}
     """Name -> value: ``{ridge: 10}`` of ``linear``."""
     population: Path
