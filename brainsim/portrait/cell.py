@@ -307,8 +307,10 @@ def _spiking_range(
                 onset = min(onsets, key=lambda x: (abs(x), -x))
                 return min(0.0, 3.0 * onset), max(0.0, 3.0 * onset), onset
         return None
-    silent = np.flatnonzero(counts[:middle] == 0)
-    faster = np.flatnonzero(counts[middle:] > max(1.5 * counts[middle], counts[middle] + 2))
+    # Silent, and faster, at this input and at those beyond it: by chance a cell may be either at one.
+    silent = np.flatnonzero(np.cumsum(counts[:middle]) == 0)
+    more = counts[middle:] > max(1.5 * counts[middle], counts[middle] + 2)
+    faster = np.flatnonzero(more[:-1] & more[1:])
     high = float(tried[middle + faster[0]]) if len(faster) else 0.0
     low = float(tried[silent[-1]]) if len(silent) else -high
     if not high and not low:
