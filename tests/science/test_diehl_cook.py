@@ -69,7 +69,8 @@ def test_cells_and_conductances_equal_a_program_of_their_own(simulate):
         free_e, free_i = k - last_e >= 10, k - last_i >= 4  # 5 ms and 2 ms
         slope_e = -65 - v_e + up * (0 - v_e) + down * (-100 - v_e)
         slope_i = -60 - v_i + partner * (0 - v_i) + hold * (-100 - v_i)
-        v_e, v_i = v_e + free_e * DT / 100 * slope_e, v_i + free_i * DT / 10 * slope_i
+        # Excitatory cells only cannot fire in the refractory period; inhibitory ones are also held.
+        v_e, v_i = v_e + DT / 100 * slope_e, v_i + free_i * DT / 10 * slope_i
         theta = theta * (1 - DT / 1e7)
         up, partner, down, hold = up * (1 - DT / 1), partner * (1 - DT / 1), down * (1 - DT / 2), hold * (1 - DT / 2)
         fired_e[k], fired_i[k] = free_e & (v_e > -52 - 20 + theta), free_i & (v_i > -40)
