@@ -35,9 +35,9 @@ region:
     exc: {neuron: diehl_cook_exc, size: 2}
     inh: {neuron: diehl_cook_inh, size: 2}
   projections:
-    up: {from: drive, to: exc, synapse: diehl_cook_exc, connect: all, initial: {w: 0.3 + 0.1*j}, delay: 1 ms}
+    up: {from: drive, to: exc, synapse: diehl_cook_exc, connect: all, initial: {w: 0.5 + 2.5*j}, delay: 1 ms}
     partner: {from: exc, to: inh, synapse: diehl_cook_exc, connect: one_to_one, initial: {w: 10.4}}
-    down: {from: inh, to: exc, synapse: diehl_cook_inh, connect: all, initial: {w: 3*int(i != j)}}
+    down: {from: inh, to: exc, synapse: diehl_cook_inh, connect: all, initial: {w: 0.5*int(i != j)}}
     hold: {from: brake, to: inh, synapse: diehl_cook_inh, connect: all, initial: {w: 0.5}}
 run: {duration: 500 ms, dt: 0.5 ms}
 record: {spikes: [drive, brake, exc, inh], state: {exc: {variables: [v, theta]}, inh: {variables: [v]}}}
@@ -75,13 +75,15 @@ def test_cells_and_conductances_equal_a_program_of_their_own(simulate):
         up, partner, down, hold = up * (1 - DT / 1), partner * (1 - DT / 1), down * (1 - DT / 2), hold * (1 - DT / 2)
         fired_e[k], fired_i[k] = free_e & (v_e > -52 - 20 + theta), free_i & (v_i > -40)
         if k >= 2:  # a delay of 1 ms
-            up = up + drive[k - 2].sum() * np.array([0.3, 0.4])
+            up = up + drive[k - 2].sum() * np.array([0.5, 3.0])
         partner = partner + 10.4 * fired_e[k]
-        down = down + 3 * fired_i[k][::-1]
+        down = down + 0.5 * fired_i[k][::-1]
         hold = hold + 0.5 * brake[k].sum()
         v_e, theta, v_i = np.where(fired_e[k], -65, v_e), theta + 0.05 * fired_e[k], np.where(fired_i[k], -45, v_i)
         last_e, last_i = np.where(fired_e[k], k, last_e), np.where(fired_i[k], k, last_i)
-    assert fired_e.sum() > 10
+    assert fired_e[:, 0].sum() > 5
+    # The drive of the second cell is such that it would fire again at once.
+    assert np.diff(np.flatnonzero(fired_e[:, 1])).min() == 10
     assert fired_i.sum() > 10
     np.testing.assert_array_equal(raster(results, "exc", 2), fired_e)
     np.testing.assert_array_equal(raster(results, "inh", 2), fired_i)
