@@ -1,8 +1,9 @@
 """Spikes -> decisions. Arrays in, arrays out; knows no network and no files.
 
-Two learn from labelled trials. ``class_sum``, Garg et al. (2022) Front Neurosci 16:983950: a cell belongs to the class
-it fires for most, per presentation of that class; a sample belongs to the class whose cells fire most together. (The
-mean per cell instead of the sum costs one to two points.) ``linear``: ridge regression of the classes on the counts.
+Three learn from labelled trials. ``class_sum``, Garg et al. (2022) Front Neurosci 16:983950: a cell belongs to the
+class it fires for most, per presentation of that class; a sample belongs to the class whose cells fire most together.
+``class_mean``, Diehl & Cook (2015) Front Comput Neurosci 9:99: to the class whose cells fire most on average (which
+costs ``digits_vdsp`` one to two points). ``linear``: ridge regression of the classes on the counts.
 
 Three learn nothing, because cells stand for classes. In ``spike_count`` (most spikes) and ``first_spike`` (earliest
 spike) they do so in equal blocks, in the order of the classes; in ``population_vector`` around a circle.
@@ -95,6 +96,14 @@ def decide(counts: np.ndarray, assigned: np.ndarray, n_classes: int) -> Decision
         tied=(scores == top).sum(axis=1) > 1,
         silent=top[:, 0] == 0,
     )
+
+
+def decide_mean(counts: np.ndarray, assigned: np.ndarray, n_classes: int) -> Decisions:
+    """As :func:`decide`, but with the mean over the cells of a class in the place of their sum."""
+    summed = decide(counts, assigned, n_classes)
+    cells = np.bincount(assigned[assigned != SILENT], minlength=n_classes)
+    # Rounded, so that equal means of different numbers of cells are a tie and no matter of the last bits.
+    return _decisions(np.round(summed.scores / np.maximum(cells, 1), 9), summed.silent)
 
 
 def class_sum(
@@ -221,6 +230,7 @@ class Method:
 #: What ``readout:`` of an experiment may name.
 READOUTS: dict[str, Method] = {
     "class_sum": Method(lambda data, assigned, n, never: decide(data, assigned, n), assign),
+    "class_mean": Method(lambda data, assigned, n, never: decide_mean(data, assigned, n), assign),
     "linear": Method(lambda data, weights, n, never: decide_linear(data, weights), fit_linear, parameters={"ridge": 1}),
     "spike_count": Method(lambda data, _, n, never: spike_count(data, n), blocks=True),
     "first_spike": Method(lambda data, _, n, never: first_spike(data, n, never), reads="first_step", blocks=True),

@@ -170,3 +170,16 @@ def test_a_linear_readout_hears_what_class_sums_cannot():
     assert silent.tied.tolist() == [True] and silent.silent.tolist() == [True]
     curve = readouts.learning_curve(counts, labels, 2, points=3, method="linear")
     assert [accuracy for _, accuracy in curve] == [1.0] * 3
+
+
+def test_class_mean_divides_by_the_number_of_cells_of_a_class():
+    """Three cells of class 0 and one of class 1; 3 spikes against 2, 3 against 1, and 1 against one third of 3."""
+    assigned = np.array([0, 0, 0, 1, readouts.SILENT])
+    counts = np.array([[1, 1, 1, 2, 9], [2, 1, 0, 1, 9], [0, 0, 1, 1, 0], [0, 0, 0, 0, 5]])
+    found = readouts.decide_mean(counts, assigned, 3)
+    np.testing.assert_allclose(found.scores[:, :2], [[1, 2], [1, 1], [1 / 3, 1], [0, 0]], atol=1e-9)
+    assert found.predicted.tolist() == [1, 0, 1, 0]
+    assert found.tied.tolist() == [False, True, False, True]
+    assert found.silent.tolist() == [False, False, False, True]
+    both = readouts.evaluate("class_mean", assigned, counts, np.array([1, 0, 1, 0]), 3)
+    assert (both.accuracy_ties_wrong, both.accuracy_argmax) == (0.5, 1.0)

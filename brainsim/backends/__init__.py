@@ -65,6 +65,8 @@ def best(plan: Plan) -> tuple[str, str]:
     """What ``auto`` means for this plan where everything is installed, and why in one sentence."""
     seconds = cost.numpy_seconds(plan)
     words, refused = cost.in_words(seconds), native.refuses(plan)
+    if refused and (neither := program.refuses(plan)):
+        return "numpy", f"{refused}, and {neither}"
     compiling = cost.standalone_compile_seconds(plan) if refused else cost.compile_seconds(plan)
     if seconds <= compiling + seconds / cost.SPEEDUP:
         return "numpy", f"it takes about {words} on numpy, less than compiling is worth"
@@ -77,7 +79,7 @@ def choose(plan: Plan, samples: Any = None) -> tuple[str, str]:
     name, reason = best(plan)
     there = available()
     missing = there[name]
-    if missing and name == "native" and not there["cpp_standalone"]:
+    if missing and name == "native" and not there["cpp_standalone"] and not program.refuses(plan):
         return "cpp_standalone", f"{reason}; {missing}"
     if missing:
         words = cost.in_words(cost.numpy_seconds(plan))

@@ -43,6 +43,13 @@ def compiler() -> str:
                              hint="Install one (on Debian: apt install g++ make), or use backend: numpy."))  # fmt: skip
 
 
+def refuses(plan: Plan) -> str:
+    """Why a program of its own cannot run a plan; empty if it can."""
+    if plan.trial is not None and plan.trial.limit:
+        return "cpp_standalone shows no sample again (trial.repeat_while): how long it runs is fixed when it starts"
+    return ""
+
+
 _MAKEFILE = """\
 CXX = {compiler}
 FLAGS = {flags} -I.

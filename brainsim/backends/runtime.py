@@ -95,24 +95,30 @@ COMPILE_FLAGS = ["-w", "-O3", "-march=native", "-ffp-contract=off", "-std=c++11"
 def _phases(
     b2: Any, plan: Plan, built: builder.Built, watcher: _Watcher, interrupt: brian.Interrupt, folder: Path | None
 ) -> bool:
+    end = 0
     for phase in plan.phases:
         duration = draws.duration(plan, phase)
         if duration <= 0:
             continue
+        end += phase.passes * phase.count
         builder.enter(built, phase)
-        interrupt.check()
-        try:
-            built.network.run(
-                duration * b2.second,
-                report=watcher,
-                report_period=REPORT_SECONDS * b2.second,
-                namespace=dict(built.namespace),
-            )
-        except Exception as error:
-            raise native.failure(error, folder) or builder.explain(error, plan) from error
-        interrupt.check()
+        while duration > 0:
+            interrupt.check()
+            try:
+                built.network.run(
+                    duration * b2.second,
+                    report=watcher,
+                    report_period=REPORT_SECONDS * b2.second,
+                    namespace=dict(built.namespace),
+                )
+            except Exception as error:
+                raise native.failure(error, folder) or builder.explain(error, plan) from error
+            interrupt.check()
+            watcher.done += duration
+            # Each sample that was shown again took the place of one at the end of the phase.
+            duration = builder.left(built, end)
+            watcher.total += duration
         builder.leave(built, phase)
-        watcher.done += duration
     return True
 
 

@@ -25,7 +25,7 @@ from brainsim.backends.outcome import Delivery, Outcome, Progress, silent, total
 from brainsim.backends.runtime import settings
 from brainsim.compose import draws
 from brainsim.compose.plan import Phase, Plan
-from brainsim.errors import Problem, RunError
+from brainsim.errors import Problem, RunError, SetupError
 
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 30.0  # after Ctrl-C, for the program to finish its step and write what it has
@@ -42,6 +42,8 @@ def run(
     keep: bool = False,
 ) -> Outcome:
     """Build, compile and run. ``folder`` takes the log of a failure; ``keep`` leaves the build folder there."""
+    if reason := program.refuses(plan):
+        raise SetupError(Problem("backend", reason, hint="Use backend: native, or numpy."))
     program.compiler()  # fail before any work
     start = time.perf_counter()
     place = Path(tempfile.mkdtemp(prefix="brainsim-build-"))

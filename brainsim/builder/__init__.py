@@ -18,7 +18,7 @@ from brainsim.compose import draws
 from brainsim.compose.plan import Connection, Constant, Group, Phase, Plan, Regular, Slice, Watch
 from brainsim.units import Quantity
 
-__all__ = ["Built", "build", "enter", "explain", "leave", "quantity"]
+__all__ = ["Built", "build", "enter", "explain", "leave", "left", "quantity"]
 
 
 @dataclass
@@ -255,6 +255,16 @@ def leave(built: Built, phase: Phase) -> None:
         if name not in built.unconnected:
             before = draws.constant(built.plan, name, constant.name)
             setattr(_object(built, name), before.name, quantity(before.value))
+
+
+def left(built: Built, end: int) -> float:
+    """Seconds of model time until sample number ``end`` of the stream may begin, if nothing more is shown again."""
+    shown = built.plan.trial
+    if shown is None or not shown.limit:
+        return 0.0
+    values = built.groups[shown.clock].variables
+    trial, again = (int(values[name].get_value()[0]) for name in ("trial", "again"))
+    return (end - 1 - trial + again) * shown.steps * built.plan.dt
 
 
 def _object(built: Built, name: str) -> Any:

@@ -17,7 +17,7 @@ from brainsim.errors import FileError, Mark, suggest
 from brainsim.overrides import Given, given, put
 from brainsim.readouts import READOUTS, Method
 from brainsim.source import Tree
-from brainsim.spec.experiment import Data, Phase, Readout, Run
+from brainsim.spec.experiment import Data, Phase, Readout, Run, Trial
 from brainsim.units import NONE, Dims, Quantity, describe, parse_unit
 
 Steps = tuple[str | int, ...]
@@ -98,6 +98,9 @@ class Protocol:
                 on_grid(duration, self.dt, "trial.duration", mark, self.problems, zero=False)
             for field in self.tree.get(("trial", "inputs"), {}):
                 self._input(field)
+            self.settle("trial", "repeat_while")
+            if self.tree.get(("trial", "limit")) is not None or self.values.get(("trial", "repeat_while")) is not None:
+                self.settle("trial", "limit", default=Trial.model_fields["limit"].default)
         if self._has("data"):
             found = {key: self.settle("data", key, default=field.default) for key, field in Data.model_fields.items()}
             self._data(found["name"], found["file"])
@@ -197,7 +200,10 @@ class Protocol:
         """How many trials a phase has."""
         passes = self.values.get(("phases", name, "passes"))
         numbers = [given.value for given in (passes, count) if given is not None and isinstance(given.value, int)]
-        if len(numbers) == 2 and math.prod(numbers) > MAX_TRIALS:
+        limit = self.values.get(("trial", "limit"))
+        if self.values.get(("trial", "repeat_while")) is not None and limit is not None:
+            numbers.append(1 + limit.value if isinstance(limit.value, int) else 1)
+        if len(numbers) >= 2 and math.prod(numbers) > MAX_TRIALS:
             message = f"phase {name} has {math.prod(numbers):.3g} trials, more than {MAX_TRIALS:.3g}"
             assert passes is not None
             self.problems.add("limit", message, passes.mark or self._key("phases", name), "Show fewer.")

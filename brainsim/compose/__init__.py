@@ -58,12 +58,13 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
         join.resolve()
     for cell in cells.values():
         cell.check()
+    again = course.repeat(circuit, cells, problems)
     problems.raise_any(FitError)
 
-    trial = course.trial(clock, inputs)
+    trial = course.trial(clock, inputs, again)
     groups = [cell.finish(trial) for cell in cells.values()]
     if trial is not None:
-        groups.insert(0, course.trial_clock(trial, dt))
+        groups.insert(0, course.trial_clock(trial, dt, again, groups))
     connections = [finish(join) for join in joins]
     watches = Watches(circuit, cells, joins, problems).made()
     homes = course.Homes(cells, joins)
@@ -78,7 +79,7 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
         dt=dt,
         groups=tuple(groups),
         connections=tuple(connections),
-        watches=watches,
+        watches=(*watches, *course.showings(trial)),
         phases=phases,
         backend=experiment.run.backend,
         data=Data(data.name or "", {s: getattr(data, s) for s in SPLITS}, data.file or "", data.test_from)

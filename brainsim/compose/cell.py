@@ -14,6 +14,7 @@ from brainsim.compose.plan import Trial as PlannedTrial
 from brainsim.compose.scope import (
     CELL_BUILT_IN,
     TRIAL,
+    TRIAL_SHOWN,
     Checker,
     Declared,
     bounded,
@@ -355,7 +356,7 @@ class Cell:
         ]
         if trial is not None:
             shown = bool(self.trial_inputs) or self.plays_samples
-            linked = sorted(self.used & {"trial", "trial_step"}) + (["sample"] if shown else [])
+            linked = sorted(self.used & set(TRIAL_SHOWN)) + (["sample"] if shown else [])
             lines += [Line(f"{name} : integer (linked)") for name in linked]
             links += [Link(name, trial.clock, name) for name in linked]
             if "trial_steps" in self.used:

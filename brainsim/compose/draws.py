@@ -141,7 +141,7 @@ def recorded(watch: Watch, size: int) -> np.ndarray:
 
 
 def duration(plan: Plan, phase: Phase) -> float:
-    """Seconds of model time of one phase."""
+    """Seconds of model time of one phase, if no sample is shown again."""
     if plan.trial is None or not phase.data:
         return phase.duration
     return phase.passes * phase.count * plan.trial.steps * plan.dt

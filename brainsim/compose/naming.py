@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from brainsim.circuit import Part
 from brainsim.compose.cell import Cell
-from brainsim.compose.scope import SYNAPSE_BUILT_IN, TRIAL
+from brainsim.compose.scope import SYNAPSE_BUILT_IN, TRIAL, TRIAL_SHOWN
 from brainsim.errors import Mark, Problems
 
 SIDES = ("pre", "post")
@@ -60,7 +60,7 @@ class Naming:
         """Brian2 shows a synapse the variables its cells have, not those they show of other groups."""
         declared = self.cells[side].declared.get(name)
         equation = declared.equation if declared is not None else None
-        if name in TRIAL[:2] or (equation is not None and "linked" in equation.flags):
+        if name in TRIAL_SHOWN or (equation is not None and "linked" in equation.flags):
             self.problems.add(
                 "fit",
                 f"{self.path}: {part.name} reads {name}, which the cells of {self.cells[side].path} only show:"

@@ -277,6 +277,7 @@ class Trial:
     steps: int
     clock: str = "trials"  # Brian2 name of the one-cell group that counts them
     inputs: tuple[tuple[str, str, str], ...] = ()  # (group name, input variable, table name)
+    limit: int = 0  # how often a sample may be shown again; the clock decides, see ``compose.course``
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ CELL_BUILT_IN = {n: BUILT_IN[n] for n in ("t", "dt", "t_in_timesteps", "i", "N",
 SYNAPSE_BUILT_IN = {
     n: BUILT_IN[n] for n in ("t", "dt", "t_in_timesteps", "i", "j", "N", "N_pre", "N_post", "lastupdate")
 }
-#: Names a trial gives: its number, the step within it, and how many steps it has.
-TRIAL = ("trial", "trial_step", "trial_steps")
+#: What cells may show of the trial clock: number of the trial, step within it, earlier showings of the sample.
+TRIAL_SHOWN = ("trial", "trial_step", "repeats")
+#: Names a trial gives: those, and how many steps it has.
+TRIAL = (*TRIAL_SHOWN, "trial_steps")
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,16 @@ from brainsim.compose.plan import Plan
 from brainsim.datasets import Samples
 from brainsim.record import Reader, Recorder
 from brainsim.runs import phases
-from brainsim.runs.phases import Schedule
+from brainsim.runs.phases import Showings
 
 
 def readout(
-    plan: Plan, samples: Samples, trials: Schedule, shown: int, folder: Path, recorder: Recorder
+    plan: Plan, samples: Samples, trials: Showings, shown: int, folder: Path, recorder: Recorder
 ) -> dict[str, Any] | None:
     """Classes of the cells, decisions in each phase that shows test samples, course of the training.
 
-    Only phases whose trials were all among the first ``shown`` count. Arrays go into the tables ``readout`` and
+    Only phases whose trials were all among the first ``shown`` count; of a sample that was shown again, the last
+    showing counts. Arrays go into the tables ``readout`` and
     ``readout/<phase>`` of ``recorder``; what is returned goes into the summary, with the last test phase on top.
     None if there is nothing to read out.
     """
@@ -34,9 +35,11 @@ def readout(
 
     def data(rows: np.ndarray) -> np.ndarray:
         pieces = ((times / 1000.0, cells) for times, cells in reader.spike_pieces(path))
-        return read(pieces, size, int(rows[0]), len(rows), trial.steps, plan.dt)
+        found = read(pieces, size, int(rows[0]), int(rows[-1] - rows[0]) + 1, trial.steps, plan.dt)
+        return found[rows - rows[0]]
 
-    rows_of = {phase.name: np.flatnonzero(trials.phase == k) for k, phase in enumerate(plan.phases)}
+    last = trials.last
+    rows_of = {phase.name: np.flatnonzero((trials.phase == k) & last) for k, phase in enumerate(plan.phases)}
     whole = {phase: rows for phase, rows in rows_of.items() if len(rows) and rows[-1] < shown}
     found: dict[str, Any] = {"name": name, "ties": plan.readout.ties, "classes": list(samples.class_names)}
     curve: list[tuple[int, float]] = []
@@ -54,7 +57,8 @@ def readout(
                 never=trial.steps,
                 parameters=parameters,
             )
-            curve += [(int(rows[0]) + seen, accuracy) for seen, accuracy in blocks]
+            before = int(last[: rows[0]].sum())
+            curve += [(before + seen, accuracy) for seen, accuracy in blocks]
     if labelling is not None:
         known = whole.get(labelling)
         if known is None:

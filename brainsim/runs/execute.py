@@ -11,11 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from brainsim import provenance
 from brainsim.compose.plan import Plan
 from brainsim.datasets import Samples
 from brainsim.errors import BrainsimError, Problem, RunError
-from brainsim.record import Recorder
+from brainsim.record import Reader, Recorder
 from brainsim.runs import decide, phases, weights
 from brainsim.runs import samples as shown
 from brainsim.runs.folder import RUNS, RunFolder, model_yaml, plain
@@ -226,6 +228,7 @@ class _Job:
         return outcome
 
     def _total(self) -> float:
+        """Model time in seconds, if no sample is shown again."""
         trials = len(self.trials.order) * self.plan.trial.steps * self.plan.dt if self.plan.trial else 0.0
         return trials + sum(phase.duration for phase in self.plan.phases if not phase.data)
 
@@ -234,23 +237,34 @@ class _Job:
         plan = self.plan
         if plan.trial is None or self.samples is None or not len(self.trials.order):
             return
-        begin = phases.starts(plan, len(self.trials.order) + 1)
+        trials = phases.showings(self.trials, self._shown())
+        begin = phases.starts(plan, len(trials.order) + 1)
         shown = len(begin) - 1 if completed else int((begin[1:] <= self.model_time + 0.5 * plan.dt).sum())
-        rows = self.trials.order[:shown]
-        self.recorder.table(
-            "trials",
-            {
-                "phase": self.trials.phase[:shown],
-                "sample": rows,
-                "label": self.samples.labels[rows],
-                "start": begin[:shown] * 1000.0,
-            },
-            {"phase.names": [phase.name for phase in plan.phases], "start.units": "ms"},
-        )
+        rows, repeat = trials.order[:shown], trials.repeat[:shown]
+        columns = {
+            "phase": trials.phase[:shown],
+            "sample": rows,
+            "label": self.samples.labels[rows],
+            "start": begin[:shown] * 1000.0,
+        }
+        if plan.trial.limit:
+            columns["repeat"] = repeat
+            ended = int(((repeat == plan.trial.limit) & trials.last[:shown]).sum())
+            self.folder.log(f"{int((repeat == 1).sum())} samples were shown again, {ended} as often as allowed")
+        attributes = {"phase.names": [phase.name for phase in plan.phases], "start.units": "ms"}
+        self.recorder.table("trials", columns, attributes)
         if plan.readout is not None:
             self.recorder.flush()
-            self.readout = decide.readout(plan, self.samples, self.trials, shown, self.folder.path, self.recorder)
+            self.readout = decide.readout(plan, self.samples, trials, shown, self.folder.path, self.recorder)
             self.folder.log("readout: " + ("done" if self.readout else "no whole phase to read out"))
+
+    def _shown(self) -> np.ndarray | None:
+        """The trial of each showing, if samples may be shown again and any was."""
+        clock = self.plan.trial.clock if self.plan.trial is not None and self.plan.trial.limit else ""
+        if not clock or not self.model_time:
+            return None
+        self.recorder.flush()
+        return Reader(self.folder.path).report(clock, "trial").values
 
     def _rescue(self) -> None:
         """Keep what there is; the segments stay readable if even that fails."""

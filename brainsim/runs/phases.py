@@ -44,6 +44,33 @@ def schedule(plan: Plan, samples: Samples | None) -> Schedule:
     return Schedule(np.concatenate(order).astype(np.int32), np.concatenate(phase_of))
 
 
+class Showings(NamedTuple):
+    """What a run shows, one entry after the other: a trial, or several where a sample is shown again."""
+
+    order: np.ndarray  # int32 [n_showings]: row of the samples
+    phase: np.ndarray  # int32 [n_showings]: index of the phase
+    repeat: np.ndarray  # int32 [n_showings]: how often the sample was shown before
+
+    @property
+    def last(self) -> np.ndarray:
+        """Whether nothing shows the sample again, bool [n_showings]: what a readout goes by."""
+        return np.append(self.repeat[1:] == 0, True)[: len(self.repeat)]
+
+
+def showings(trials: Schedule, shown: np.ndarray | None = None) -> Showings:
+    """The trials of a run as they came; ``shown`` [n] is the trial of each showing, as the trial clock recorded it.
+
+    Trials that the run did not reach follow, each once. Without ``shown`` each trial is one showing.
+    """
+    if shown is None or not len(shown):
+        return Showings(trials.order, trials.phase, np.zeros(len(trials.order), np.int32))
+    shown = np.asarray(shown).ravel().astype(np.int64)
+    every = np.concatenate([shown, np.arange(shown[-1] + 1, len(trials.order))])
+    first = np.searchsorted(every, every)  # of the sample's showings; numbers of trials never go back
+    repeat = (np.arange(len(every)) - first).astype(np.int32)
+    return Showings(trials.order[every], trials.phase[every], repeat)
+
+
 def _rows(phase: Phase, samples: Samples | None) -> np.ndarray:
     split = samples.splits.get(phase.data) if samples is not None else None
     there = split.stop - split.start if split is not None else 0

@@ -114,7 +114,11 @@ class Results:
 
     @cached_property
     def trials(self) -> dict[str, Any]:
-        """``phase``, ``sample``, ``label``, ``start`` (s) of each trial, names of the ``phases``; or nothing."""
+        """``phase``, ``sample``, ``label``, ``start`` (s) of each trial, names of the ``phases``; or nothing.
+
+        Where samples may be shown again, each showing has its row, and ``repeat`` is how often the sample had been
+        shown before.
+        """
         columns, attrs = self._reader.table("trials")
         if not columns:
             return {}

@@ -152,8 +152,10 @@ def _run(objects: Objects) -> None:
     for group in fresh:
         states = f"{objects.names[group.name]}.get_states({listed(draws.state_variables(group))}, units=False)"
         objects.add(f"first_{group.name} = {states}")
+    end = 0
     for phase in plan.phases:
-        _phase(objects, phase)
+        end += phase.passes * phase.count
+        _phase(objects, phase, end)
     counted = [objects.names[watch.name] for watch in objects.watches() if watch.kind == "spikes"]
     objects.add("")
     if counted:
@@ -162,7 +164,7 @@ def _run(objects: Objects) -> None:
         objects.add('print("ran to", network.t)')
 
 
-def _phase(objects: Objects, phase: Phase) -> None:
+def _phase(objects: Objects, phase: Phase, end: int) -> None:
     plan = objects.plan
     duration = draws.duration(plan, phase)
     if duration <= 0:
@@ -179,6 +181,12 @@ def _phase(objects: Objects, phase: Phase) -> None:
     for name, constant in changes:
         assign(name, constant)
     namespace = mapping((name, name) for name in functions.names_needed(plan))
-    objects.add(f"network.run({objects.unit(seconds(duration))}, namespace={namespace})")
+    if plan.trial is not None and plan.trial.limit:
+        clock, length = objects.names[plan.trial.clock], objects.unit(seconds(plan.trial.steps * plan.dt))
+        objects.add(f"left = {phase.passes * phase.count}", "while left:  # a sample may be shown again")
+        objects.add(f"    network.run(left * {length}, namespace={namespace})")
+        objects.add(f"    left = {end - 1} - {clock}.trial[0] + {clock}.again[0]")
+    else:
+        objects.add(f"network.run({objects.unit(seconds(duration))}, namespace={namespace})")
     for name, constant in changes:
         assign(name, draws.constant(plan, name, constant.name))

@@ -24,7 +24,20 @@ INLINE = 24
 #: Names the script uses itself.
 _OWN = {
     *("Clock", "EventMonitor", "Network", "NeuronGroup", "Path", "SEED", "SpikeMonitor", "StateMonitor", "Synapses"),
-    *("arrays", "check_units", "d", "defaultclock", "hashlib", "i", "images", "j", "labels", "len", "linked_var"),
+    *(
+        "arrays",
+        "check_units",
+        "d",
+        "defaultclock",
+        "hashlib",
+        "i",
+        "images",
+        "j",
+        "labels",
+        "left",
+        "len",
+        "linked_var",
+    ),
     *(
         "monitor",
         "network",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from brainsim.spec.fields import Cite, Name, PartUse, Path, Spec, Value
+from brainsim.spec.fields import Cite, Code, Name, PartUse, Path, Spec, Value
 
 
 class Pulse(Spec):
@@ -86,6 +86,12 @@ class Trial(Spec):
     """Time per sample."""
     inputs: dict[Literal["image", "values", "events", "label"], Path | Input]
     """Field of the data -> input of a population: ``{image: retina.pixel}``, or ``{image: {to: ..., encode: ...}}``."""
+    repeat_while: Code | None = None
+    """A condition, looked at when a sample has been shown; while it holds, the same sample is shown again. It reads
+    variables of populations of one cell, by their paths: ``counter.n < 5``. Code of cells knows ``repeats``, how often
+    the sample was shown before. The readout takes the last showing."""
+    limit: int = Field(10, ge=1)
+    """With ``repeat_while``: how often a sample is shown again at most."""
 
 
 class Phase(Spec):
@@ -106,8 +112,9 @@ class Phase(Spec):
 class Readout(Spec):
     """How spikes become decisions."""
 
-    name: Literal["class_sum", "linear", "spike_count", "first_spike", "population_vector"]
-    """``class_sum`` and ``linear`` learn from the phase ``assign_from``; in the others cells stand for classes."""
+    name: Literal["class_sum", "class_mean", "linear", "spike_count", "first_spike", "population_vector"]
+    """``class_sum``, ``class_mean`` and ``linear`` learn from the phase ``assign_from``; in the others cells stand for
+    classes."""
     parameters: dict[Name, Value] = {}
     """Name -> value: ``{ridge: 10}`` of ``linear``."""
     population: Path

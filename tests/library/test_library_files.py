@@ -79,7 +79,7 @@ def in_trials(text: str, dt: float) -> str:
 def by_trial(part: parts.Part) -> bool:
     """Whether a part waits for trials, or counts their steps."""
     code = {key: value for key, value in part.data.items() if key not in ("about", "cite")}
-    return re.search(r"\btrial(_start|_steps?)?\b", json.dumps(code, default=str)) is not None
+    return re.search(r"\btrial(_start|_steps?)?\b|\brepeats\b", json.dumps(code, default=str)) is not None
 
 
 @pytest.mark.parametrize("neuron", of_kind("neuron"))
@@ -166,6 +166,7 @@ SMALL = {
     "liquid": ({"rate_in": "50 Hz"}, 0.1),
     "line_attractor": ({}, 0.1),
     "vdsp_layer": ({"n_pixels": 20, "n_cells": 5, "retina.neuron.pixel": 0.5}, 5),
+    "diehl_cook": ({"n_pixels": 20, "n_cells": 5}, 0.5),
     "reward_loop": ({"n_cue": 5, "n_striatum": 5, "n_dopamine": 2}, 0.5),
     "stdp_competition": ({"n_exc": 50, "n_inh": 10}, 0.5),
     "vogels_balance": ({"scale": 0.01, "K_exc": 20, "K_inh": 5}, 0.1),
@@ -173,7 +174,7 @@ SMALL = {
     "desire_layers": ({"n_pixels": 9, "n_hidden1": 8, "n_hidden2": 7, "n_classes": 5}, 1),
 }
 #: Region -> what a trial shows to it.
-SHOWN = {"desire_layers": "image: pixels.pixel, label: goal.goal"}
+SHOWN = {"desire_layers": "image: pixels.pixel, label: goal.goal", "diehl_cook": "image: input.pixel"}
 
 
 @pytest.mark.parametrize("region", of_kind("region"))
@@ -189,6 +190,7 @@ def test_region_runs_at_a_small_size(region, tmp_path):
 SHORT = {
     "digits_vdsp": {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5, "phases.train.passes": 1},
     "garg_2022": {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5},
+    "diehl_cook_2015": {"data.train": 2, "data.label": 1, "data.test": 1, "n_cells": 5},
     "digits_events": {"data.train": 3, "data.test": 2, "n_cells": 9},
     "digits_desire": {"data.train": 3, "data.test": 2, "n_hidden1": 9, "phases.train.passes": 1},
     **dict.fromkeys(

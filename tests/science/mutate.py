@@ -53,6 +53,7 @@ INDIFFERENT = {
     ("liquid", "a"): "a unit: only lam, which is a multiple of it, counts against it",
     ("winner_take_all", "n_cells"): "a size, set by the user",
     ("vdsp_layer", "n_cells"): "a size, set by the user",
+    ("diehl_cook", "n_cells"): "a size, set by the user",
     **{("cortex_ei", name): "a size, set by the user" for name in ("n_inh", "n_drive")},
     **{("cortex_ei", name): "chosen here; without inhibition a test fails" for name in ("k_inh", "g_inh")},
     **{("coba", name): "any kick that wakes it will do" for name in ("n_kick", "p_kick", "g_kick")},
