@@ -52,6 +52,8 @@ INDIFFERENT = {
     ("pulse_packet", "t_spike"): "drawn for each cell",
     ("liquid", "a"): "a unit: only lam, which is a multiple of it, counts against it",
     ("winner_take_all", "n_cells"): "a size, set by the user",
+    ("cortex_ei", "delay"): "chosen here; the rates do not hang on it",
+    ("reward_loop", "delay"): "chosen here; the outcome must not hang on it",
     ("vdsp_layer", "n_cells"): "a size, set by the user",
     ("diehl_cook", "n_cells"): "a size, set by the user",
     **{("cortex_ei", name): "a size, set by the user" for name in ("n_inh", "n_drive")},
