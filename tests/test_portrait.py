@@ -58,6 +58,40 @@ def test_a_unit_without_spikes_shows_where_it_ends():
     np.testing.assert_allclose(y, np.tanh(x), atol=0.01)
 
 
+def test_a_unit_with_a_middle_is_shown_around_it():
+    text = "neuron: own_sigmoid\nequations: |\n  dr/dt = (1/(1 + exp(8 - 2*I_syn)) - r)/(10*ms) : 1\n"
+    *traces, ends = cell.portrait(read(text))
+    x, y = curve(ends)
+    assert x[0] > -4 and 5 < x[-1] < 15 and y[0] < 0.01 and y[-1] > 0.97  # the middle is at 4
+    assert all(np.ptp(curve(trace)[1]) > 0.02 for trace in traces)
+
+
+def test_a_unit_in_discrete_time_is_shown_around_its_threshold():
+    text = "neuron: own_step\nequations: |\n  u : 1\nevery:\n- {each: dt, when: groups, code: u = I_syn}\n"
+    *_, rates = cell.portrait(read(text + 'threshold: u >= 2\nreset: ""\n'))
+    x, y = curve(rates)
+    assert x[-1] > 2.5 and (y[x < 1.99] == 0).all() and (y[x > 2.1] > 0).all()
+
+
+@pytest.mark.parametrize("V_th", [12, 16])
+def test_a_cell_that_fires_by_chance_is_shown_beyond_its_threshold(V_th):
+    text = LIF % ("rho_0: 1 1/ms, I_bias: 0 pA", "+ I_bias")
+    text = text.replace("v > V_th", "rand() < 1 - exp(-rho_0*exp((v - V_th)/(4*mV))*dt)").replace("20 mV", f"{V_th} mV")
+    *_, rates = cell.portrait(read(text))
+    current, rate = curve(rates)
+    assert 1.5 * 10 * V_th < current[-1] < 100 * V_th  # 10 pA for each mV
+    assert rate[-5:].mean() > 3 * rate[np.abs(current) < 20].mean()
+    assert current[0] < 0
+
+
+def test_a_cell_that_seldom_fires_by_itself_is_shown_for_longer():
+    text = LIF % ("I_bias: 0 pA", "+ I_bias + 200.02*pA")  # every 184 ms
+    *traces, rates = cell.portrait(read(text))
+    current, rate = curve(rates)
+    assert -200 < current[0] < 0 < current[-1] < 1000 and rate[0] == 0 < rate[-1]
+    assert all(trace.x_limits[1] > 500 for trace in traces)
+
+
 def test_a_source_with_an_input_is_swept_and_without_shown():
     source = "neuron: own_source\ninputs: {rate: Hz}\nthreshold: rand() < rate*dt\n"
     raster, rates = cell.portrait(read(source))
@@ -127,6 +161,48 @@ def test_what_a_rule_reads_is_an_axis_whatever_its_unit():
     for name, unit in (("DA_post", "DA_post"), ("(u_post/mV)", "u_post (mV)"), ("(f_pre/Hz)", "f_pre (Hz)")):
         shown = rule.portrait(read(RULE % f"*{name}"))
         assert unit in [panel.x_label for panel in shown], name
+
+
+def test_a_weight_without_bounds_is_shown_around_its_balance():
+    text = (RULE % "").replace("clip(w + A*x, 0, 5)", "w + 20*A*x").replace("+= 1", "+= 1; w -= 0.01*w*y")
+    text = text.replace("on_pre", "  dy/dt = -y/tau : 1 (event-driven)\non_pre").replace(
+        "on_post: ", "on_post: y += 1; "
+    )
+    *_, weights = rule.portrait(read(text))
+    assert weights.x_label == "w"
+    w, after = curve(weights)
+    before = curve(weights, 1)[1]
+    gain = after + before
+    assert gain[0] > 0 > gain[-1] and abs(np.interp(0, -gain, w) - 20) < 1 and 30 < w[-1] < 50
+
+
+def test_a_weight_that_follows_another_variable_starts_in_the_middle_and_noise_is_left_out():
+    text = """
+plasticity: own_state
+parameters: {w_0: 2, w_1: 4, tau: 10 ms}
+equations: |
+  w : 1
+  rho : 1
+  dx/dt = -x/tau : 1 (event-driven)
+on_pre: x += 1
+on_post: rho -= 0.1*rho*x
+every:
+- {each: dt, code: "rho += 0.1*sqrt(dt/second)*randn(); w = w_0 + rho*(w_1 - w_0)"}
+"""
+    first, *others = rule.portrait(read(text))
+    t, change = curve(first)
+    late = t > 0
+    assert first.y_label == "change of w" and "without its noise" in first.title
+    np.testing.assert_allclose(change[late], -0.1 * np.exp(-t[late] / 10), atol=1e-6)  # rho = 0.5, w = 3
+    w = curve(next(panel for panel in others if panel.x_label == "w"))[0]
+    assert 2 < w[0] < 2.2 and 3.8 < w[-1] < 4
+
+
+def test_numbers_in_words_keep_their_figures():
+    text = portrait.draw("neuron: s\nequations: |\n  dr/dt = (1/(1 + exp(8 - 2*I_syn)) - r)/(10*ms) : 1\n")
+    from brainsim.plots.panels import Line, panels, svg_file
+
+    assert text.text() and "x = 0.75<" in svg_file(panels([Panel([Line([0, 1], [0, 1])], title="x = 0.75")], "s"), "s")
 
 
 def test_reasons_are_given():

@@ -172,7 +172,7 @@ def svg_file(figure: Figure, name: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r'(width|height)="([\d.]+)pt"', r'\1="\2"', text)
     text = re.sub(r"('|\")?DejaVu Sans\1?[^;\"]*", "sans-serif", text)
-    text = re.sub(r"(?<=[\sMLCQ\"(,-])(\d+\.\d)\d+", r"\1", text)
+    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(?<=[\sMLCQ\"(,-])(\d+\.\d)\d+", r"\1", tag[0]), text)  # not words
     text = re.sub(r"\s*\n\s*", " ", text)
     text = re.sub(r' d="([^"]*)"', lambda path: f' d="{_relative(path[1].strip())}"', text)
     text = re.sub(r'<g id="[^"]*"', "<g", text)

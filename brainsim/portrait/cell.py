@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from brainsim.compose.plan import Plan
 from brainsim.equations import Equation
@@ -24,10 +25,15 @@ DECADES, PER_DECADE = 5, 6
 #: Cells, each with an input of its own.
 SWEPT = 2 * (DECADES * PER_DECADE + 1) + 1
 MOST = 1000.0  # Hz
+MORE = 50.0  # Hz that count as much more
 #: Spikes in a raster.
 STROKES = 1500
 #: Model time in seconds: search, rest before the input, with the input.
 SEARCH, REST, SHOWN = 0.2, 0.1, 0.4
+#: Of a cell that fires by itself, but seldom: spikes to wait for, and the longest times in seconds: search, shown.
+FEW, LONG_SEARCH, LONG = 4, 0.4, 0.8
+#: Marks above a trace that can still be told apart.
+MARKS = 400
 #: Estimated seconds of computation above which the times are made shorter.
 BUDGET = 1.2
 
@@ -166,6 +172,7 @@ class _Sweep:
     scale: float
     random: bool
     base: float  # the value of the file
+    longer: float = 0.0  # seconds that a cell must be shown which seldom fires by itself
 
     def panels(self, held: str) -> list[Panel]:
         low, high, onset = self.range()
@@ -174,7 +181,7 @@ class _Sweep:
         chosen = _chosen(swept, low, high, onset)
         swept += self.base  # what the file gives, if anything, is always there
         bench, drive = self.bench, self.drive
-        length = (1.0 if self.random else SHOWN) * self.scale
+        length = max((1.0 if self.random else SHOWN) * self.scale, self.longer)
         rest = REST * self.scale
         if drive.searched:
             bench.reset(CELL)
@@ -187,11 +194,12 @@ class _Sweep:
         bench.step(length)
         trains = bench.trains(CELL, SWEPT, start)
         always = 0.98 * length / bench.plan.dt
-        if self.firing and all(len(train) == 0 or len(train) > always for train in trains) and any(map(len, trains)):
+        passive = all(len(train) == 0 or len(train) > always for train in trains) and any(map(len, trains))
+        if self.firing and passive and not drive.searched:
             raise NoPicture("it passes on what it is given, a spike in every step in which that is high")
         rows: list[Panel] = []
         if self.shown and not (self.firing and self.still(start)):
-            rows = self.traces(swept, chosen, start, 0.4 * rest, min(length, SHOWN))
+            rows = self.traces(swept, chosen, start, 0.4 * rest, min(length, max(SHOWN, self.longer)))
         elif self.firing:
             rows = [_raster(trains, start, length, swept, drive)]
         curve = self.rates(trains, swept, start, length) if self.firing else self.steady(swept)
@@ -212,9 +220,13 @@ class _Sweep:
         start = bench.t
         bench.step(SEARCH * self.scale)
         if self.firing:
-            trains = bench.trains(CELL, SWEPT, start)
-            half = SEARCH / 2 * self.scale
-            found = _spiking_range(tried, trains, start + half, half)
+            trains, length = bench.trains(CELL, SWEPT, start), SEARCH * self.scale
+            by_itself = len(trains[SWEPT // 2])
+            if 0 < by_itself < FEW:  # too few to compare with
+                bench.step(LONG_SEARCH - length)
+                trains, length = bench.trains(CELL, SWEPT, start), LONG_SEARCH
+                self.longer = min(LONG, FEW * length / len(trains[SWEPT // 2]))
+            found = _spiking_range(tried, trains, start + length / 2, length / 2)
             if found is not None:
                 return found
         ends = bench.state(CELL, self.shown[0])[1][-1] if self.shown else np.zeros(SWEPT)
@@ -248,7 +260,7 @@ class _Sweep:
                     x_label="time (ms)",
                     y_label=y_label if row == 1 else "",
                     title=words_of(self.drive.name, self.drive.unit, swept[k]),
-                    ticks=tuple((spikes[spikes <= start + length] - start) * 1e3),
+                    ticks=_marks((spikes[spikes <= start + length] - start) * 1e3),
                     x_limits=(-before * 1e3, length * 1e3),
                     y_limits=_limits(seen * factor),
                     joined=row < len(chosen) - 1,
@@ -265,6 +277,8 @@ class _Sweep:
             settled = gaps[train[1:] > start + length / 2]
             if self.random:
                 late[k] = len(train) / length
+            elif self.longer and len(settled) < FEW:  # bursts, or so few spikes that the first is not counted
+                late[k] = max(len(train) - 1, 0) / length
             elif len(settled):
                 late[k] = 1 / settled.mean()
             if len(gaps) and not self.random:
@@ -301,25 +315,34 @@ def _spiking_range(
     lasting = np.array([len(train) > 1 and train[-1] > half for train in trains])
     sane = counts < 2 * half_length * MOST  # no cell fires faster: there the equations have run away
     if counts[middle] == 0:
-        for fires in (lasting & sane, (counts > 0) & sane):  # firing that lasts is what the rate is about
+        # Firing that lasts is what the rate is about; a unit in discrete time may fire in every step.
+        for fires in (lasting & sane, (counts > 0) & sane, counts > 0):
             onsets = [float(tried[k]) for k in np.flatnonzero(fires)]
             if onsets:  # on the side where less is needed
                 onset = min(onsets, key=lambda x: (abs(x), -x))
                 return min(0.0, 3.0 * onset), max(0.0, 3.0 * onset), onset
         return None
-    # Silent, and faster, at this input and at those beyond it: by chance a cell may be either at one.
-    silent = np.flatnonzero(np.cumsum(counts[:middle]) == 0)
-    more = counts[middle:] > max(1.5 * counts[middle], counts[middle] + 2)
-    faster = np.flatnonzero(more[:-1] & more[1:])
-    high = float(tried[middle + faster[0]]) if len(faster) else 0.0
-    low = float(tried[silent[-1]]) if len(silent) else -high
+    # Outwards from no input to where it is silent, and to where it fires much faster, or half way to its fastest: far
+    # outside the equations may run away. By chance a cell may be either at one input, so the next two must be too.
+    alone, up = counts[middle], counts[middle:][sane[middle:]]
+    much = min(4.0 * alone, 1.5 * alone + MORE * 2 * half_length, 0.5 * (alone + up.max(initial=0)))
+    silent = _first_of_three(counts[middle::-1] <= 0.02 * alone)
+    faster = _first_of_three((counts[middle:] >= max(much, alone + 2)) & sane[middle:])
+    high = float(tried[middle + faster]) if faster else 0.0
+    low = float(tried[middle - silent]) if silent else -high
     if not high and not low:
         return None
-    return 1.3 * low, 2.0 * max(high, -0.5 * low), 0.0
+    return min(1.3 * low, -0.5 * high), 2.0 * max(high, -0.5 * low), 0.0
+
+
+def _first_of_three(true: NDArray[np.bool_]) -> int:
+    """Index of the first that is true, as the next two are; 0 if there is none."""
+    all_three = np.flatnonzero(true[:-2] & true[1:-1] & true[2:])
+    return int(all_three[0]) if len(all_three) else 0
 
 
 def _graded_range(tried: Array, ends: Array) -> tuple[float, float, float]:
-    """From where a variable ends at every input that was tried."""
+    """From where a variable ends at every input that was tried: on each side to where nearly all has happened."""
     middle = len(tried) // 2
     with np.errstate(all="ignore"):
         change = np.abs(ends - ends[middle])
@@ -328,10 +351,32 @@ def _graded_range(tried: Array, ends: Array) -> tuple[float, float, float]:
     most = change.max()
     if most <= 0:
         return -default, default, 0.0
-    # The input at which nearly all has happened; of what grows without end, a part of the unit's range.
-    enough = float(np.abs(tried[change >= 0.9 * most]).min())
-    span = 1.5 * enough if enough < 0.3 * np.abs(tried).max() else default * 5
-    return -span, span, 0.0
+    size = np.abs(tried[middle:])
+    low, high = (_reach(size, side, most, 5 * default) for side in (change[middle::-1], change[middle:]))
+    if low and high:
+        return -low, high, 0.0
+    # Of a unit that answers to one sign alone, little is shown of the other, and traces where it answers.
+    span = high or low
+    side = change[middle:] if high else change[middle::-1]
+    half = float(np.interp(span, size, side)) / 2
+    first = int(np.argmax(side >= half))
+    middling = float(np.interp(half, side[first - 1 : first + 1], size[first - 1 : first + 1]))
+    return (-0.25 * span, span, middling) if high else (-span, 0.25 * span, -middling)
+
+
+def _reach(size: Array, change: Array, most: float, usual: float) -> float:
+    """How far to go on one side; 0 where next to nothing happens."""
+    largest = change.max()
+    if largest < 0.02 * most:
+        return 0.0
+    if change[-1] - change[-1 - PER_DECADE // 2] > 0.1 * largest:  # it grows without end
+        return max(usual, 3.0 * float(size[np.argmax(change > 0)]))
+    return 1.3 * float(size[np.argmax(change >= 0.95 * largest)])
+
+
+def _marks(times: Array) -> tuple[float, ...]:
+    """Spikes as marks; where they are dense only as many as can be told apart."""
+    return tuple(times[:: max(1, -(-len(times) // MARKS))])
 
 
 def _limits(values: Array) -> tuple[float, float]:

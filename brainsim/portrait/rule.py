@@ -11,7 +11,7 @@ import itertools
 import keyword
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from brainsim.compose.plan import Plan
 from brainsim.errors import BrainsimError
+from brainsim.expressions import parse
 from brainsim.names import BUILT_IN, FUNCTIONS, is_constant
 from brainsim.plots.panels import Line, Panel
 from brainsim.portrait.bench import Array, Bench, Varied, make_plan, vary
 from brainsim.portrait.parts import NoPicture, Part, codes, equations, label, of_side, words, words_of
+from brainsim.units import Quantity, unit_name
 from brainsim.units import parse as parse_quantity
-from brainsim.units import unit_name
 
 SIDES = ("pre", "post")
 BEGIN = 0.2  # seconds
@@ -77,7 +78,7 @@ def portrait(part: Part) -> list[Panel]:
     """Panels for a rule. Raises ``NoPicture`` with the reason where there is none."""
     units, times = fitting(part)
     reads = list(units)
-    bounds = _weight(part)
+    bounds = _weight(part) or _balanced(part, units, times)
     scale = 1.0
     while True:
         trial = _Trial(part, units, times, bounds, scale)
@@ -138,7 +139,7 @@ class _Trial:
         """Change of the weight of each pair over the whole time."""
         pairs, units = self.pairs, self.units
         dt, length = self.times
-        plan = _plan(self.part, units, len(pairs), dt)
+        plan, source = _plan(self.part, units, len(pairs), dt), _source(self.part)
         varied = []
         for side in SIDES:
             first = np.array(pairs.first[side])
@@ -152,6 +153,8 @@ class _Trial:
                 bench.set(side, "v_held", np.array(levels))
         start = np.array(pairs.weights)
         bench.set("learned", "w", start)
+        if source is not None:
+            bench.set("learned", source.name, source.of(start))
         bench.step(length)
         return bench.get("learned", "w") - start
 
@@ -170,7 +173,8 @@ class _Trial:
 
     def _window(self, change: Array) -> Panel | None:
         held = "; ".join(
-            words_of(f"{name}_{side}", self.units[side, name], level) for (side, name), level in self.pairs.held.items()
+            [words_of(f"{name}_{side}", self.units[side, name], x) for (side, name), x in self.pairs.held.items()]
+            + (["without its noise"] if _noisy(self.part) else [])
         )
         silent = change[self.sections["silent"]]
         one, each = change[self.sections["window"]] - silent, (change[self.sections["train"]] - silent) / COUNT
@@ -267,7 +271,7 @@ def pair(part: Part, units: Mapping[tuple[str, str], str], size: int) -> tuple[d
 
 
 def _plan(part: Part, units: Mapping[tuple[str, str], str], size: int, dt: float) -> Plan:
-    populations, projections = pair(part, units, size)
+    populations, projections = pair(replace(part, data=_quiet(part.data)), units, size)
     return make_plan(populations, projections, dt=dt, library=part.library, root=part.root)
 
 
@@ -297,13 +301,47 @@ def _choices(reads: list[tuple[str, str]]) -> Iterator[dict[tuple[str, str], str
             yield dict(zip(reads, chosen, strict=True))
 
 
-def _weight(part: Part) -> tuple[str, float, float]:
-    """Unit of the weight and the range it is kept in, read from the ``clip(.., low, high)`` of the code."""
-    declared = equations(part.data.get("equations")).get("w")
+@dataclass(frozen=True)
+class _Source:
+    """A variable of the rule that alone decides the weight: ``w = low + name*(high - low)``."""
+
+    name: str
+    low: float
+    high: float
+
+    def of(self, weights: Array) -> Array:
+        """Its values for these weights."""
+        return (weights - self.low) / (self.high - self.low)
+
+
+def _source(part: Part) -> _Source | None:
+    """What the weight follows, for a rule that does not keep the weight itself; None for others."""
+    declared, parameters = equations(part.data.get("equations")), part.data.get("parameters") or {}
+    for text in _texts(part.data):
+        if not re.match(r"w\s*=[^=]", text):
+            continue
+        formula = parse(text.split("=", 1)[1].strip())
+        states = [n for n in formula.names if n in declared and n not in parameters]
+        if len(states) != 1 or states[0] == "w" or declared[states[0]].kind == "sub" or formula.calls:
+            continue
+        values = {name: parse_quantity(value) for name, value in parameters.items()}
+        if not formula.names <= {*values, states[0]}:
+            continue
+        low, middle, high = (float(formula.evaluate({**values, states[0]: Quantity(x)}).value) for x in (0.0, 0.5, 1.0))
+        if low != high and np.isclose(middle, (low + high) / 2):
+            return _Source(states[0], low, high)
+    return None
+
+
+def _weight(part: Part) -> tuple[str, float, float] | None:
+    """Unit of the weight and the range it is kept in; None if the code does not say it.
+
+    Read from the ``clip(.., low, high)`` of the code, or from a variable from 0 to 1 that the weight follows.
+    """
     values = {}
     for name, value in (part.data.get("parameters") or {}).items():
         values[name] = float(parse_quantity(value).value)
-    low, high = 0.0, 1.0
+    found = None
     for text in re.findall(r"\bw\s*=\s*(clip\(.*\))\s*$", "\n".join(_texts(part.data)), re.M):
         try:
             call = ast.parse(text, mode="eval").body
@@ -311,8 +349,51 @@ def _weight(part: Part) -> tuple[str, float, float]:
         except SyntaxError:
             continue
         if len(bounds) == 2 and None not in bounds and bounds[0] < bounds[1] < 1e6:
-            low, high = bounds
-    return (unit_name(declared.dims) if declared else "1"), low, high
+            found = _weight_unit(part), bounds[0], bounds[1]
+    source = _source(part)
+    if found is None and source is not None:
+        return _weight_unit(part), min(source.low, source.high), max(source.low, source.high)
+    return found
+
+
+def _weight_unit(part: Part) -> str:
+    declared = equations(part.data.get("equations")).get("w")
+    return unit_name(declared.dims) if declared else "1"
+
+
+def _balanced(
+    part: Part, units: Mapping[tuple[str, str], str], times: tuple[float, float]
+) -> tuple[str, float, float]:  # fmt: skip
+    """Unit and range of a weight without bounds: twice where gains and losses by pairs of both orders are equal."""
+    usual = (_weight_unit(part), 0.0, 1.0)
+    weights = np.logspace(-2, 4, 49)
+    trial = _Trial(part, units, times, usual, 1.0)
+    trial.pairs, trial.sections = _Pairs(held=trial.pairs.held), {}
+    for sign in (1, -1):
+        trial._section(sign, *({"distance": sign * NEAR, "weight": w} for w in weights))
+    trial._section("silent", *({"weight": w} for w in weights))
+    change = trial.learn()
+    after, before, silent = (change[trial.sections[key]] for key in (1, -1, "silent"))
+    net = after + before - 2 * silent
+    turns = np.flatnonzero((net[:-1] > 0) & (net[1:] < 0))
+    if not len(turns):
+        return usual
+    balance = float(np.interp(0.0, -net[turns[0] : turns[0] + 2], weights[turns[0] : turns[0] + 2]))
+    return usual[0], 0.0, float(f"{2 * balance:.1g}")
+
+
+def _noisy(part: Part) -> bool:
+    """Whether there is noise around zero in the code: it is left out, for it would hide what a pair does."""
+    return "randn" in words(part.data)
+
+
+def _quiet(data: Any) -> Any:
+    """The content of a rule without noise around zero."""
+    if isinstance(data, str):
+        return re.sub(r"\brandn\(\s*\)", "0", data)
+    if isinstance(data, Mapping):
+        return {key: _quiet(value) for key, value in data.items()}
+    return [_quiet(value) for value in data] if isinstance(data, list) else data
 
 
 def _value(node: ast.expr, values: Mapping[str, float]) -> Any:
@@ -327,7 +408,7 @@ def _value(node: ast.expr, values: Mapping[str, float]) -> Any:
 
 def _texts(data: Any) -> Iterator[str]:
     for text in codes({key: data.get(key) for key in ("on_pre", "on_post", "every", "equations")}):
-        yield from (re.sub(r"#.*", "", line).strip() for line in text.splitlines())
+        yield from (piece.strip() for line in text.splitlines() for piece in re.sub(r"#.*", "", line).split(";"))
 
 
 def _gap(x: NDArray[Any], y: Array) -> tuple[Array, Array]:

@@ -177,7 +177,10 @@ def _allowed(part: Part, parameter: str) -> tuple[str, ...]:
 
 
 def mutants(part: Part, parameter: str) -> Iterator[list[dict[str, Any]]]:
-    """The documents of the file with another number: 20 % more, 20 % less; of a whole number also the next ones."""
+    """The documents of the file with another number: 20 % more, 20 % less; of a whole number also the next ones.
+
+    Last comes twice the number, for times that have to be multiples of the time step.
+    """
     match = _NUMBER.fullmatch(part.numbers()[parameter])
     assert match is not None
     number, rest = float(match[1]), match[2]
@@ -186,7 +189,7 @@ def mutants(part: Part, parameter: str) -> Iterator[list[dict[str, Any]]]:
     if whole:  # sizes and counts stay whole
         tried = [float(round(value)) for value in tried if round(value) != number] or tried
         tried += [number + 1, number - 1, number * 1.2]
-    for value in dict.fromkeys(tried):
+    for value in dict.fromkeys([*tried, number * 2]):
         documents = part.documents()
         text = f"{int(value)}" if whole and value == int(value) else f"{value:.10g}"
         documents[0]["parameters"][parameter] = f"{text}{rest}" if rest else float(text) if "." in text else int(text)
