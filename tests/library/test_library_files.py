@@ -186,6 +186,7 @@ def test_region_runs_at_a_small_size(region, tmp_path):
     assert run(text, tmp_path, set=parameters).summary["status"] == "complete"
 
 
+_BRUNEL = ("brunel", "brunel_sr", "brunel_si_fast", "brunel_si_slow")
 #: Experiment -> what makes it short.
 SHORT = {
     "digits_vdsp": {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5, "phases.train.passes": 1},
@@ -193,9 +194,7 @@ SHORT = {
     "diehl_cook_2015": {"data.train": 2, "data.label": 1, "data.test": 1, "n_cells": 5},
     "digits_events": {"data.train": 3, "data.test": 2, "n_cells": 9},
     "digits_desire": {"data.train": 3, "data.test": 2, "n_hidden1": 9, "phases.train.passes": 1},
-    **dict.fromkeys(
-        ("brunel", "brunel_sr", "brunel_si_fast", "brunel_si_slow"), {"scale": 0.11, "run.duration": "5 ms"}
-    ),
+    **{name: {"scale": 0.11, "run.duration": "5 ms"} for name in _BRUNEL},
     "potjans_diesmann": {"scale": 0.02, "run.duration": "5 ms", **DEEP},
     "ring_attractor": {"scale": 0.03125, "run.duration": "20 ms"},
     "vogels_2011": {"scale": 0.025, "run.duration": "5 ms"},
