@@ -15,7 +15,7 @@ help:
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-python3.13  the tests that compile nothing, on another Python (3.12, 3.13)"
 	@echo "make science   only the tests that compare with published numbers and closed forms"
-	@echo "make bench     speed, side by side"
+	@echo "make bench     speed, side by side; ROWS=cuba,brunel ROUNDS=3 TYPES=float64 chooses"
 	@echo "make clean     remove the environment, caches and builds; runs/ is kept"
 
 # The first Python of 3.11 or later on the path; PYTHON=... chooses another.
@@ -76,8 +76,8 @@ test-python3.%:
 science: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 -m science
 
-bench:
-	@echo "No benchmark exists yet: they arrive with the native backend. The measured times of today are in README.md."
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(if $(TYPES),--types $(TYPES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(BENCH)
 
 clean:
 	rm -rf $(VENV) .venv-3.* build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -30,6 +31,7 @@ from brainsim.native import functions, layout, network
 from brainsim.native.arrays import FixedArray, GrowingArray
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.queues import SpikeQueue
+from brainsim.native.rewrites import Draft, chosen
 
 logger = get_logger(__name__)
 
@@ -44,12 +46,20 @@ class NativeDevice(RuntimeDevice):
     def __init__(self) -> None:
         super().__init__()
         self._fixed: WeakKeyDictionary[ArrayVariable, FixedArray] = WeakKeyDictionary()
-        #: The arrays of the code object that is being made, with their names in its text.
-        self.names_in_code: dict[ArrayVariable, str] | None = None
+        #: The rewrites that may be used, see rewrites/.
+        self.rewrites = chosen()
+        #: What is noted while a code object is being made: the names of its arrays, the rewrites taken.
+        self.draft: Draft | None = None
         #: The state of the random numbers drawn in runs (numpy's generator serves everything else).
         self.random = random_stream(None)
         self._session: network.Session | None = None  # the one made last
         self._sessions: WeakValueDictionary[str, network.Session] = WeakValueDictionary()
+
+    def activate(
+        self, build_on_run: bool = True, rewrites: str | Mapping[str, bool] | None = None, **kwds: Any
+    ) -> None:
+        super().activate(build_on_run, **kwds)
+        self.rewrites = chosen(rewrites)
 
     def reinit(self) -> None:
         super().reinit()
@@ -83,9 +93,10 @@ class NativeDevice(RuntimeDevice):
         return self.arrays[var] if isinstance(var, DynamicArrayVariable) else self._fixed[var]
 
     def get_array_name(self, var: ArrayVariable, access_data: bool = True) -> str:
-        if self.names_in_code is None:
+        if self.draft is None:
             return super().get_array_name(var, access_data)
-        name = self.names_in_code.setdefault(var, f"_array_{len(self.names_in_code)}_{var.name}")
+        names = self.draft.names
+        name = names.setdefault(var, f"_array_{len(names)}_{var.name}")
         return f"_dynamic{name}" if isinstance(var, DynamicArrayVariable) and not access_data else name
 
     def array(self, owner: Any, name: str) -> np.ndarray:
@@ -148,14 +159,14 @@ class NativeDevice(RuntimeDevice):
             )  # fmt: skip
         keywords = compiler_kwds or {}
         check_compiler_kwds(keywords, [*_COMPILER_KEYWORDS, "runtime_library_dirs"], "native")
-        self.names_in_code = {}
+        self.draft = Draft(self.rewrites)
         try:
             codeobject = super().code_object(
                 owner, name, abstract_code, variables, template_name, variable_indices, chosen, template_kwds,
                 override_conditional_write, keywords,
             )  # fmt: skip
         finally:
-            self.names_in_code = None
+            self.draft = None
         codeobject.headers = [*prefs["codegen.cpp.headers"], *keywords.get("headers", [])]
         codeobject.event_variable = (template_kwds or {}).get("eventspace_variable")
         return codeobject
@@ -247,7 +258,7 @@ def random_stream(seed: int | None) -> layout.Random:
     """The start of a stream of random numbers (another one than numpy's from the same seed)."""
     entropy = int.from_bytes(os.urandom(16), "little") if seed is None else [int(seed) % 2**64, 0x6272]
     stream = layout.Random()
-    stream.state[:] = np.random.SeedSequence(entropy).generate_state(4, np.uint64).tolist()
+    stream.key = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
     return stream
 
 

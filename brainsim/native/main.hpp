@@ -48,6 +48,7 @@ static int64_t go_on(Network& network, double seconds)
             }
         }
         tick(network);
+        network.random->step++;
         network.next = 0;
         if (network.remaining > 0) network.remaining--;
         if (seconds > 0) late = native::now() >= deadline;
@@ -57,7 +58,6 @@ static int64_t go_on(Network& network, double seconds)
 // Call something, and turn what it throws into a message.
 template <class Work> static int64_t guarded(Network& network, Work work)
 {
-    native::random_now = network.random;
     const char* message = "an exception of an unknown type";
     try {
         return work();
@@ -91,6 +91,7 @@ extern "C" __attribute__((visibility("default"))) int64_t native_call(Network* n
     Task& task = network->tasks[number];
     return guarded(*network, [=, &task] {
         functions[task.function](task, *network);
+        network->random->step++;
         return int64_t(native::FINISHED);
     });
 }

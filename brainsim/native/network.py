@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
+import re
 import sys
 import time
 import weakref
@@ -56,6 +58,26 @@ def steps_of(net: Network) -> list[Step]:
     return steps
 
 
+def _streams(steps: list[Step]) -> dict[int, int]:
+    """The streams of random numbers, by the id of the step: a hash of the object's name.
+
+    Numbers that Brian2 gives to objects without a name depend on what else was made before. They are left out; among
+    objects that then have the same name, the order of the numbers counts.
+    """
+    named: dict[tuple[str, str], list[tuple[list[int], int]]] = {}
+    for step in steps:
+        if step.codeobject is not None and step.codeobject.draws:
+            numbers = [int(number) for number in re.findall(r"_(\d+)(?=_|$)", step.obj.name)]
+            name = re.sub(r"_\d+(?=_|$)", "", step.obj.name)
+            named.setdefault((name, step.codeobject.template_name), []).append((numbers, id(step)))
+    found = {}
+    for key, members in named.items():
+        for rank, (_, step_id) in enumerate(sorted(members)):
+            digest = hashlib.blake2b(repr((*key, rank)).encode(), digest_size=8).digest()
+            found[step_id] = int.from_bytes(digest, "little")
+    return found
+
+
 def _run_object(obj: BrianObject) -> None:
     obj.run()
 
@@ -93,11 +115,13 @@ class Session:
             self._times.append(own[id(t)].array)
             self._keep += [timestep, t, dt, own[id(timestep)]]
         tasks = (layout.Task * max(1, len(self.steps)))()
+        streams = _streams(self.steps)
         for task, step in zip(tasks, self.steps, strict=False):
             task.clock = clock_numbers.get(step.obj.clock, 0)
             task.function = -1
             if step.codeobject is not None:
                 task.function = next(numbers)
+                task.stream = streams.get(id(step), 0)
                 self._bind(task, step.codeobject, own)
         self._clock_structs = clocks
         self._keep += [clocks, tasks, self.random]
@@ -209,6 +233,8 @@ class Session:
                 f"{number:3d}  {step.obj.when:<18} {step.obj.order:3d}  {step.obj.name:<40} {what:<22} {how:<14} "
                 f"every {step.obj.clock.dt}"
             )
+            notes = step.codeobject.rewrites.items() if step.codeobject is not None else ()
+            lines += [f"       {name}" + ("" if reason is None else f" not: {reason}") for name, reason in notes]
         return "\n".join(lines)
 
     def seconds_by_object(self) -> dict[str, float]:

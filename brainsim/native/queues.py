@@ -23,8 +23,84 @@ def _release(lists: Any, length: int) -> None:
             lists[step] = None
 
 
+def stable_order(*keys: np.ndarray) -> np.ndarray | None:
+    """The order that sorts by the last key, then by the one before ...; None if everything is in order.
+
+    Keys are whole numbers from 0. In pieces of 16 bits, which numpy sorts in a time proportional to their number.
+    """
+    if all(len(key) < 2 or bool((key[1:] >= key[:-1]).all()) for key in keys[-1:]) and len(keys) == 1:
+        return None
+    order: np.ndarray | None = None
+    for key in keys:
+        for shift in range(0, max(1, int(key.max(initial=0)).bit_length()), 16):
+            piece = ((key >> shift) & 0xFFFF).astype(np.uint16)
+            step = np.argsort(piece if order is None else piece[order], kind="stable")
+            order = step if order is None else order[step]
+    assert order is not None
+    return None if bool((order[1:] > order[:-1]).all()) else order
+
+
+class Structure:
+    """Synapses by source and delay.
+
+    The synapses of one source with one delay are a *run*. They have *places* that follow one another, in the order of
+    their numbers; places are ordered by source, then by delay.
+
+    Parameters
+    ----------
+    sources : int array, shape (synapses,)
+        The source of each synapse.
+    steps : int array, shape (synapses,) or (1,)
+        Its delay, in time steps.
+    first, last : int
+        Sources are numbered ``first <= source < last``.
+    """
+
+    def __init__(self, sources: np.ndarray, steps: np.ndarray, first: int, last: int) -> None:
+        count = len(sources)
+        one = steps.size == 0 or int(steps.min()) == int(steps.max())
+        self.longest = int(steps.max(initial=0))
+        order = stable_order(sources) if one else stable_order(steps, sources)
+        self.synapse = None if order is None else order.astype(np.int32)
+        if order is not None:
+            sources = sources[order]
+        if one:
+            new = sources[1:] != sources[:-1]
+        else:
+            steps = steps if order is None else steps[order]
+            new = (sources[1:] != sources[:-1]) | (steps[1:] != steps[:-1])
+        begin = np.concatenate([np.zeros(min(count, 1), np.int64), np.nonzero(new)[0] + 1])
+        self.row = np.searchsorted(sources[begin], np.arange(first, last + 1)).astype(np.int64)
+        self.begin = np.append(begin, count).astype(np.int64)
+        self.delay = np.full(len(begin), self.longest, np.int32) if one else steps[begin].astype(np.int32)
+
+    def is_same(self, other: Structure) -> bool:
+        """Whether runs and places are the same."""
+        if (self.synapse is None) != (other.synapse is None):
+            return False
+        pairs = [(self.row, other.row), (self.begin, other.begin), (self.delay, other.delay)]
+        if self.synapse is not None:
+            pairs.append((self.synapse, other.synapse))
+        return all(np.array_equal(mine, its) for mine, its in pairs)
+
+    def synapses(self, listed: np.ndarray) -> np.ndarray:
+        """The numbers of the synapses in a list of the queue."""
+        places = [np.arange(self.begin[e], self.begin[e + 1]) if e >= 0 else np.array([~e]) for e in listed]
+        found = np.concatenate(places) if places else np.zeros(0, np.int64)
+        return (found if self.synapse is None else self.synapse[found]).astype(np.int32)
+
+    def listed(self, synapses: np.ndarray) -> np.ndarray:
+        """A list for the queue: each synapse on its own."""
+        synapses = np.asarray(synapses, np.int64)
+        if self.synapse is None or not len(synapses):
+            return (~synapses).astype(np.int32)
+        place = np.empty(len(self.synapse), np.int64)
+        place[self.synapse] = np.arange(len(place))
+        return (~place[synapses]).astype(np.int32)
+
+
 class SpikeQueue:
-    """A ring of lists of synapse numbers, one list for each time step to come.
+    """A ring of lists of runs, one list for each time step to come.
 
     Python's side of ``native::Queue``, with the interface that Brian2's pathways expect of a spike queue.
     """
@@ -33,10 +109,11 @@ class SpikeQueue:
         self.struct = layout.Queue(first=source_start, last=source_end)
         self._state_tuple = (source_start, source_end)
         self._dt: float | None = None
-        self._keep: list[np.ndarray] = []
         self._finalizer: weakref.finalize | None = None
+        self.narrow = False
+        self._other: np.ndarray | None = None
         self._allocate(1)
-        self._connect(np.zeros(source_end - source_start + 1, np.int64), np.zeros(0, np.int32), np.zeros(1, np.int32))
+        self._connect(Structure(np.zeros(0, np.int32), np.zeros(1, np.int64), source_start, source_end))
 
     def _allocate(self, length: int) -> None:
         """A new, empty ring."""
@@ -51,14 +128,24 @@ class SpikeQueue:
         self.struct.count = ctypes.cast(self._counts, ctypes.POINTER(ctypes.c_int64))
         self.struct.room = ctypes.cast(self._rooms, ctypes.POINTER(ctypes.c_int64))
 
-    def _connect(self, row: np.ndarray, synapse: np.ndarray, delay: np.ndarray) -> None:
-        self._row, self._synapse, self._delay = self._keep = [row, synapse, delay]
-        self.struct.row, self.struct.synapse, self.struct.delay = (array.ctypes.data for array in self._keep)
+    def _connect(self, structure: Structure) -> None:
+        self._structure, struct = structure, self.struct
+        struct.row, struct.begin, struct.delay = (
+            array.ctypes.data for array in (structure.row, structure.begin, structure.delay)
+        )
+        struct.synapse = None if structure.synapse is None else structure.synapse.ctypes.data
+
+    def set_other_ends(self, cells: np.ndarray) -> None:
+        """Note the cell at the other end of each synapse, by place: in 16 bits if ``narrow`` was set."""
+        if self._structure.synapse is not None:
+            cells = cells[self._structure.synapse]
+        self._other = np.array(cells, np.uint16 if self.narrow else np.int32)
+        self.struct.other = self._other.ctypes.data
 
     def _fetch(self) -> list[np.ndarray]:
-        """Copies of the lists, the one that is due now first."""
+        """The lists as numbers of synapses, the one that is due now first."""
         length, offset = self.struct.length, self.struct.offset
-        return [self._list((offset + step) % length).copy() for step in range(length)]
+        return [self._structure.synapses(self._list((offset + step) % length)) for step in range(length)]
 
     def _list(self, step: int) -> np.ndarray:
         count = self._counts[step]
@@ -66,10 +153,10 @@ class SpikeQueue:
             return np.zeros(0, np.int32)
         return np.ctypeslib.as_array((ctypes.c_int32 * count).from_address(self._lists[step] or 0))
 
-    def _append(self, step: int, synapses: np.ndarray) -> None:
-        if not len(synapses):
+    def _append(self, step: int, listed: np.ndarray) -> None:
+        if not len(listed):
             return
-        have, need = self._counts[step], self._counts[step] + len(synapses)
+        have, need = self._counts[step], self._counts[step] + len(listed)
         if need > self._rooms[step]:
             room = max(need, 2 * self._rooms[step], 16)
             memory = _libc.realloc(self._lists[step], room * 4)
@@ -77,49 +164,43 @@ class SpikeQueue:
                 raise MemoryError("no memory for spikes in flight")
             self._lists[step], self._rooms[step] = memory, room
         self._counts[step] = need
-        self._list(step)[have:] = synapses
+        self._list(step)[have:] = listed
 
     def _store(self, lists: list[np.ndarray], length: int) -> None:
+        """A ring with these lists of synapse numbers."""
         self._allocate(max(length, len(lists), 1))
         for step, synapses in enumerate(lists):
-            self._append(step, np.asarray(synapses, np.int32))
+            self._append(step, self._structure.listed(synapses))
 
     # what SynapticPathway calls
 
     def prepare(self, delays: np.ndarray, dt: float, sources: np.ndarray) -> None:
-        first, last = self.struct.first, self.struct.last
         steps = np.floor(np.asarray(delays, float) / dt + 0.5).astype(np.int64)
-        longest = int(steps.max(initial=0))
-        order = np.argsort(sources, kind="stable").astype(np.int32)
-        row = np.searchsorted(sources[order], np.arange(first, last + 1)).astype(np.int64)
-        homogeneous = steps.size == 0 or int(steps.min()) == longest
-        delay = np.full(1, longest, np.int32) if homogeneous else steps[order].astype(np.int32)
-        self._connect(row, order, delay)
-        self.struct.homogeneous = homogeneous
-        waiting = self._fetch()
-        if self._dt is not None and self._dt != dt:
-            moved: list[list[np.ndarray]] = [[] for _ in range(int(len(waiting) * self._dt / dt) + 2)]
-            for step, synapses in enumerate(waiting):
-                moved[int(step * self._dt / dt + 0.5)].append(synapses)
-            self._store([np.concatenate(lists) if lists else np.zeros(0, np.int32) for lists in moved], longest + 1)
-        elif longest >= self.struct.length:
-            self._store(waiting, longest + 1)
+        structure = Structure(np.asarray(sources), steps, self.struct.first, self.struct.last)
+        length = structure.longest + 1
+        moved = self._dt is not None and self._dt != dt
+        if moved or length > self.struct.length or not structure.is_same(self._structure):
+            waiting = self._fetch()
+            if moved:
+                assert self._dt is not None
+                at: list[list[np.ndarray]] = [[] for _ in range(int(len(waiting) * self._dt / dt) + 2)]
+                for step, synapses in enumerate(waiting):
+                    at[int(step * self._dt / dt + 0.5)].append(synapses)
+                waiting = [np.concatenate(lists) if lists else np.zeros(0, np.int32) for lists in at]
+            self._connect(structure)
+            self._store(waiting, max(length, self.struct.length))
         self._dt = dt
 
     def push(self, sources: np.ndarray) -> None:
-        struct = self.struct
+        struct, structure = self.struct, self._structure
         for source in np.asarray(sources):
             if struct.first <= source < struct.last:
-                begin, end = self._row[source - struct.first], self._row[source - struct.first + 1]
-                synapses = self._synapse[begin:end]
-                if struct.homogeneous:
-                    self._append((struct.offset + int(self._delay[0])) % struct.length, synapses)
-                else:
-                    for synapse, delay in zip(synapses, self._delay[begin:end], strict=True):
-                        self._append((struct.offset + int(delay)) % struct.length, np.array([synapse]))
+                begin, end = structure.row[source - struct.first], structure.row[source - struct.first + 1]
+                for run in range(begin, end):
+                    self._append((struct.offset + int(structure.delay[run])) % struct.length, np.array([run]))
 
     def peek(self) -> np.ndarray:
-        return self._list(self.struct.offset)
+        return self._structure.synapses(self._list(self.struct.offset))
 
     def advance(self) -> None:
         self._counts[self.struct.offset] = 0

@@ -1,0 +1,82 @@
+"""Rewrites: what compiled code may do otherwise than Brian2's statements say, one module for each.
+
+A module says when it is legal, raises or returns the reason when it is not, and makes the other code. Each can be
+switched off: ``set_device("native", rewrites="-vectors,-exp")``, a mapping like ``{"exp": False}``, or the same text
+in ``BRAINSIM_NATIVE_REWRITES``, which wins. ``none`` and ``all`` stand for all of them, ``exact`` for those whose
+results are numpy's to the last bit. ``device.explain()`` says what was taken where, and why not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Name: what is done. The modules say when.
+REWRITES = {
+    "vectors": "loops over cells take eight at a time",
+    "refractory": "refractory cells are found by one comparison of times",
+    "exp": "exponentials are computed eight at a time, by our own function",
+    "targets": "the cells that spikes reach are read in the order of arrival, in 16 bits if possible",
+    "guards": "spikes are delivered to all cells, and refractory ones get their values back",
+    "binomial": "PoissonInput draws its numbers from a table",
+}
+#: Those after which the last bits of a result may differ from numpy's.
+ROUNDING = frozenset({"exp"})
+
+
+def chosen(option: str | Mapping[str, bool] | None = None) -> frozenset[str]:
+    """The names of the rewrites that may be used.
+
+    Parameters
+    ----------
+    option
+        What :func:`brian2.set_device` was given; the environment variable goes on from there.
+
+    Raises
+    ------
+    ValueError
+        There is no rewrite of that name.
+    """
+    if isinstance(option, Mapping):
+        option = ",".join(f"{'' if wanted else '-'}{name}" for name, wanted in option.items())
+    names = set(REWRITES)
+    for word in f"{option or ''},{os.environ.get('BRAINSIM_NATIVE_REWRITES', '')}".replace(" ", "").split(","):
+        name = word.removeprefix("-")
+        group = {"": set(), "all": set(REWRITES), "none": set(REWRITES), "exact": set(ROUNDING)}.get(name, {name})
+        if not group <= set(REWRITES):
+            raise ValueError(f"There is no rewrite '{name}': there are {', '.join(REWRITES)}, all, none and exact.")
+        names = names - group if word.startswith("-") or name in ("none", "exact") else names | group
+    return frozenset(names)
+
+
+@dataclass
+class Draft:
+    """What is noted while the code of an object is made."""
+
+    rewrites: frozenset[str]  # that may be used
+    names: dict[Any, str] = field(default_factory=dict)  # of the arrays in the text
+    notes: dict[str, str | None] = field(default_factory=dict)  # rewrite: None if taken, or the reason why not
+
+
+def rewritten(generator: Any, scalar: dict[str, Any], vector: dict[str, Any], draft: Draft) -> dict[str, Any]:
+    """What the templates need of the rewrites for the code that is being made, by the name of the rewrite."""
+    from brainsim.native.rewrites import delivery, vectors
+    from brainsim.native.rewrites.expressions import NotLegal
+
+    found: dict[str, Any] = {}
+    if generator.template_name in vectors.TEMPLATES:
+        try:
+            if vectors.NAME not in draft.rewrites:
+                raise NotLegal("switched off")
+            ((name, block),) = vector.items()
+            found["vectors"] = vectors.loop(generator, scalar[name], block, draft.rewrites)
+            draft.notes.update(dict.fromkeys([vectors.NAME, *sorted(found["vectors"].used)]))
+        except NotLegal as reason:
+            draft.notes[vectors.NAME] = str(reason)
+    if generator.reader is not None:
+        ((_, block),) = vector.items()
+        found["delivery"], notes = delivery.rewrite(generator, generator.reader, block, draft.rewrites)
+        draft.notes.update(notes)
+    return found

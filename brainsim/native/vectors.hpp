@@ -1,0 +1,187 @@
+// brainsim.native: vectors of numbers, and functions of them, for compilers that know vector extensions (g++, clang++).
+//
+// A vector has eight lanes whatever the processor: with AVX-512 that is one register of doubles, with AVX2 or NEON the
+// compiler uses several. Arithmetic is IEEE's, lane by lane, so it gives what a loop over scalars gives, bit for bit.
+// exp and its kin are our own; docs/native.md says how far they may be from the exact value.
+namespace native {
+
+typedef double Doubles __attribute__((vector_size(64)));
+typedef float Floats __attribute__((vector_size(32)));
+typedef int64_t Longs __attribute__((vector_size(64)));
+typedef uint64_t Words __attribute__((vector_size(64)));
+typedef int32_t Ints __attribute__((vector_size(32)));
+typedef char Bytes __attribute__((vector_size(8)));
+
+inline Doubles doubles(double value) { return Doubles{} + value; }
+inline Longs bits(Doubles value) { return reinterpret_cast<Longs>(value); }
+inline Doubles from_bits(Longs value) { return reinterpret_cast<Doubles>(value); }
+
+// exp: 2^n * e^r with |r| <= ln(2)/2, e^r as a series. Zero below -745.2, infinite above 709.8.
+inline Doubles exp(Doubles x)
+{
+    const Doubles limited = x < -746.0 ? doubles(-746.0) : (x > 710.0 ? doubles(710.0) : x);
+    const Doubles shifted = limited * 0x1.71547652b82fep0 + 0x1.8p52;  // to the nearest whole number
+    const Doubles n = shifted - 0x1.8p52;
+    const Doubles r = (limited - n * 0x1.62e42feep-1) - n * 0x1.a39ef35793c76p-33;
+    Doubles p = r * (1.0 / 6227020800.0) + (1.0 / 479001600.0);
+    p = p * r + 1.0 / 39916800.0;
+    p = p * r + 1.0 / 3628800.0;
+    p = p * r + 1.0 / 362880.0;
+    p = p * r + 1.0 / 40320.0;
+    p = p * r + 1.0 / 5040.0;
+    p = p * r + 1.0 / 720.0;
+    p = p * r + 1.0 / 120.0;
+    p = p * r + 1.0 / 24.0;
+    p = p * r + 1.0 / 6.0;
+    p = p * r + 0.5;
+    const Doubles power = 1.0 + (r + (r * r) * p);
+    // in two steps, so that neither factor leaves the range of numbers
+    const Longs whole = bits(shifted) - bits(doubles(0x1.8p52));
+    const Longs half = whole >> 1;
+    return (power * from_bits((half + 1023) << 52)) * from_bits((whole - half + 1023) << 52);
+}
+
+// The natural logarithm of a positive normal number.
+inline Doubles log_of_positive(Doubles x)
+{
+    const Longs above = (bits(x) - bits(doubles(0x1.6a09e667f3bcdp-1)));
+    const Longs exponent = above >> 52;
+    const Doubles m = from_bits(bits(x) - (exponent << 52));  // from sqrt(1/2) to sqrt(2)
+    const Doubles n = __builtin_convertvector(exponent, Doubles);
+    const Doubles s = (m - 1.0) / (m + 1.0), z = s * s;
+    Doubles p = z * (1.0 / 23) + 1.0 / 21;
+    p = p * z + 1.0 / 19;
+    p = p * z + 1.0 / 17;
+    p = p * z + 1.0 / 15;
+    p = p * z + 1.0 / 13;
+    p = p * z + 1.0 / 11;
+    p = p * z + 1.0 / 9;
+    p = p * z + 1.0 / 7;
+    p = p * z + 1.0 / 5;
+    p = p * z + 1.0 / 3;
+    return n * 0x1.62e42feep-1 + (n * 0x1.a39ef35793c76p-33 + (2.0 * s + 2.0 * s * z * p));
+}
+
+// Sine and cosine of 2 pi u, for 0 <= u < 1.
+inline void sine_and_cosine_of_turns(Doubles u, Doubles& sine, Doubles& cosine)
+{
+    const Doubles shifted = 4.0 * u + 0x1.8p52;
+    const Longs quarter = bits(shifted) & 3;
+    const Doubles x = (4.0 * u - (shifted - 0x1.8p52)) * 0x1.921fb54442d18p0, z = x * x;
+    Doubles s = z * (-1.0 / 1307674368000.0) + 1.0 / 6227020800.0;
+    s = s * z - 1.0 / 39916800.0;
+    s = s * z + 1.0 / 362880.0;
+    s = s * z - 1.0 / 5040.0;
+    s = s * z + 1.0 / 120.0;
+    s = s * z - 1.0 / 6.0;
+    s = x + x * z * s;
+    Doubles c = z * (1.0 / 20922789888000.0) - 1.0 / 87178291200.0;
+    c = c * z + 1.0 / 479001600.0;
+    c = c * z - 1.0 / 3628800.0;
+    c = c * z + 1.0 / 40320.0;
+    c = c * z - 1.0 / 720.0;
+    c = c * z + 1.0 / 24.0;
+    c = 1.0 - 0.5 * z + z * z * c;
+    const Doubles a = (quarter & 1) != 0 ? c : s, b = (quarter & 1) != 0 ? s : c;
+    sine = (quarter & 2) != 0 ? -a : a;
+    cosine = ((quarter + 1) & 2) != 0 ? -b : b;
+}
+
+}  // namespace native
+
+namespace native {
+
+// How many lanes are in use: all of them, or (at the end of an array) the first few.
+struct All {};
+
+template <class V, class T> inline V load(const T* from, All = {})
+{
+    V value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+}
+
+template <class V, class T> inline V load(const T* from, int64_t lanes)
+{
+    V value{};
+    std::memcpy(&value, from, size_t(lanes) * sizeof(T));
+    return value;
+}
+
+template <class V, class T> inline void store(T* to, const V& value, All) { std::memcpy(to, &value, sizeof value); }
+
+template <class V, class T> inline void store(T* to, const V& value, int64_t lanes)
+{
+    std::memcpy(to, &value, size_t(lanes) * sizeof(T));
+}
+
+// Truth values: bytes in memory, all bits of a lane in vectors.
+template <class V, class Lanes> inline V load_mask(const char* from, Lanes lanes)
+{
+    // Each lane looks at its byte of the eight: compilers make more of this than of widening bytes.
+    const Longs all = Longs{} + int64_t(load<uint64_t>(from, lanes));
+    const Longs bytes = {255, 255l << 8, 255l << 16, 255l << 24, 255l << 32, 255l << 40, 255l << 48, -1l << 56};
+    return __builtin_convertvector((all & bytes) != 0, V);
+}
+
+template <class V, class Lanes> inline void store_mask(char* to, const V& value, Lanes lanes)
+{
+    store(to, __builtin_convertvector(value, Bytes) & 1, lanes);
+}
+
+// The lanes in use whose mask is set, as one byte each.
+template <class V> inline uint64_t set_lanes(const V& mask, int64_t lanes = 8)
+{
+    const Bytes bytes = __builtin_convertvector(mask, Bytes);
+    uint64_t word = 0;
+    std::memcpy(&word, &bytes, size_t(lanes));
+    return word;
+}
+inline int64_t lanes_in_use(All) { return 8; }
+inline int64_t lanes_in_use(int64_t lanes) { return lanes; }
+
+template <class V, class F> inline V each(V x, F function)
+{
+    for (int lane = 0; lane < 8; lane++) x[lane] = function(x[lane]);
+    return x;
+}
+
+template <class V, class F> inline V each(V x, V y, F function)
+{
+    for (int lane = 0; lane < 8; lane++) x[lane] = function(x[lane], y[lane]);
+    return x;
+}
+
+template <int N, class V> inline V power(V x)
+{
+    if (N == 2) return x * x;
+    if (N == 3) return x * x * x;
+    return (x * x) * (x * x);
+}
+
+inline Doubles absolute(Doubles x) { return from_bits(bits(x) & 0x7fffffffffffffff); }
+inline Floats absolute(Floats x) { return reinterpret_cast<Floats>(reinterpret_cast<Ints>(x) & 0x7fffffff); }
+template <class V> inline V clipped(V x, V low, V high) { return x < low ? low : (x > high ? high : x); }
+
+// The least time from which on `steps_of` is at least `steps`: it never falls as the time grows.
+template <class Steps> inline double least_time(Steps steps_of, int64_t steps, double dt)
+{
+    double time = (double(steps > 0 ? steps : steps - 1) - 1e-3) * dt;
+    for (int i = 0; i < 100 && steps_of(time) < steps; i++) time = std::nextafter(time, INFINITY);
+    for (int i = 0; i < 100; i++) {
+        const double before = std::nextafter(time, -INFINITY);
+        if (steps_of(before) < steps) return time;
+        time = before;
+    }
+    return -INFINITY;  // a number of steps that is none
+}
+
+// The body of a loop, for every eight elements and then for those that are left.
+template <class Body> inline void in_vectors(int64_t size, Body body)
+{
+    int64_t i = 0;
+    for (; i + 8 <= size; i += 8) body(i, All{});
+    if (i < size) body(i, size - i);
+}
+
+}  // namespace native
