@@ -1,4 +1,4 @@
-"""The verb ``show``: what an experiment or a part is made of, as text."""
+"""The verb ``show``: what an experiment or a part is made of, as text, and what a part does, as a picture."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ def show(
     if sum((script, equations, graph, why is not None)) > 1:
         raise FileError(Problem("value", "show takes one of --script, --equations, --graph and --why", None, ""))
     options: dict[str, Any] = {"set": values, "library": tuple(library)}
+    if out is not None and out.suffix.lower() in (".svg", ".png", ".html") and not (script or equations or why):
+        picture(name, out, options)
+        return
     if graph or why is not None:
         from brainsim.runs.prepare import circuit
 
@@ -50,6 +53,18 @@ def show(
 
         text = content(resolved(name, **options))
     write(text, out)
+
+
+def picture(name: str, out: Path, options: Mapping[str, Any]) -> None:
+    """What the part does, into a file; in words where there is nothing to draw."""
+    from brainsim import portrait
+
+    made = portrait.draw(name, **options)
+    if made.why:
+        say(f"There is no picture of {made.name}: {made.why}.")
+        return
+    made.save(out)
+    tell(f"Written to {out}")
 
 
 def write(text: str, out: Path | None) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 import brainsim
+from brainsim.errors import SetupError
 from brainsim.library import Library
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,16 +58,39 @@ region:
 run: {{duration: 50 ms, dt: {dt} ms}}
 record: {{spikes: [cell]}}
 """
-#: Cells of the winner-take-all live only together; they run as a region below.
-TOGETHER = {"wta_adapting", "referee"}
+#: In the place of the line ``run:`` of a text: two trials of 25 ms, the images shown to cells that nobody hears.
+IN_TRIALS = """
+data: {{name: mnist, train: 2}}
+trial: {{duration: 25 ms, inputs: {{image: eye.pixel}}}}
+phases: {{train: {{data: train}}}}
+run: {{dt: {dt} ms}}
+"""
+
+
+def in_trials(text: str, dt: float) -> str:
+    """The same experiment with trials."""
+    eye = "  populations:\n    eye: {neuron: pixel_if, size: 5}"
+    return re.sub(r"run: .*\n", IN_TRIALS.format(dt=dt), text).replace("  populations:", eye, 1)
+
+
+#: Cells of the winner-take-all live only together, and a teacher has no spikes; they run as a region below.
+TOGETHER = {"wta_adapting", "referee", "goal"}
 COARSE = {"vdsp_input"}
+#: Cells that count the steps of a trial.
+COUNT_STEPS = {"pixel_if", "discrete_lif"}
 #: What fills in the inputs of a cell.
-INPUTS = {"poisson": "rate: 50 Hz", "vdsp_input": "pixel: 0.5"}
+INPUTS = {"pixel_if": "pixel: 0.5", "vdsp_input": "pixel: 0.5", "recorded": "spike: 0"} | {
+    source: "rate: 50 Hz" for source in ("poisson", "poisson_refractory", "regular")
+}
+#: Units that have a rate instead of spikes.
+MEAN_FIELD = {"rate_unit", "wilson_cowan", "wilson_cowan_inhibitory"}
 
 
 @pytest.mark.parametrize("neuron", sorted(set(of_kind("neuron")) - TOGETHER))
 def test_cell_runs_alone(neuron, tmp_path):
     text = CELLS.format(neuron=neuron, inputs=INPUTS.get(neuron, ""), dt=5 if neuron in COARSE else 0.05)
+    text = in_trials(text, 1) if neuron in COUNT_STEPS else text
+    text = text.replace("record: {spikes: [cell]}", "") if neuron in MEAN_FIELD else text
     results = run(text, tmp_path)
     assert results.summary["status"] == "complete"
 
@@ -85,9 +110,19 @@ run: {{duration: 50 ms, dt: 0.1 ms}}
 record: {{spikes: [target]}}
 """
 #: Synapse -> the cells it may land on besides lif; bid and filtered belong to the winner-take-all.
-TARGETS = {"delta": ["lif", "lif_poisson", "vogels_abbott", "adex", "izhikevich", "hodgkin_huxley"]} | {
-    synapse: ["lif", "adex"] for synapse in ("exponential", "ampa", "gaba_a", "nmda", "dopamine")
+TARGETS = {
+    "pulse": ["bernoulli", "mcculloch_pitts"],
+    "delta": ["lif", "lif_poisson", "vogels_abbott", "adex", "izhikevich", "hodgkin_huxley", "srm0", "mat"],
+} | {
+    synapse: ["lif", "adex"]
+    for synapse in (
+        *("exponential", "alpha", "double_exponential", "ampa", "gaba_a", "gaba_b", "nmda", "nmda_saturating"),
+        *("tm_depressing", "tm_facilitating", "tsodyks_markram"),
+        *("dopamine", "acetylcholine", "noradrenaline", "serotonin", "reward"),
+    )
 }
+#: Synapses between cells of their own kind: of the winner-take-all, or without spikes. They run in science tests.
+AMONG_THEIRS = {"bid", "filtered", "dropout_delta", "teacher", "gap_junction", "rate"}
 
 
 @pytest.mark.parametrize(("synapse", "target"), [(s, t) for s, targets in TARGETS.items() for t in targets])
@@ -96,20 +131,31 @@ def test_synapse_runs_between_cells(synapse, target, tmp_path):
 
 
 def test_no_synapse_is_forgotten():
-    assert set(of_kind("synapse")) == set(TARGETS) | {"bid", "filtered"}
+    assert set(of_kind("synapse")) == set(TARGETS) | AMONG_THEIRS
 
 
-@pytest.mark.parametrize("rule", ["stdp", "r_stdp"])
+#: Rule -> the projection it cannot do without.
+BESIDE = {
+    "r_stdp": "reward: {from: dopamine, to: target, synapse: dopamine, connect: all}",
+    "r_stdp_izhikevich": "reward: {from: dopamine, to: target, synapse: dopamine, connect: all}",
+    "mstdp": "reward: {from: dopamine, to: target, synapse: reward, connect: all}",
+    "mstdpet": "reward: {from: dopamine, to: target, synapse: reward, connect: all}",
+}
+#: Rules that need cells of their own; they run as a region below, or in a science test.
+AT_HOME = {"vdsp", "vdsp_soft_bound", "desire_backprop"}
+#: Rules that wait for the start or the end of a trial.
+BY_TRIAL = {"weight_normalisation", "perceptron"}
+
+
+@pytest.mark.parametrize("rule", sorted(set(of_kind("plasticity")) - AT_HOME))
 def test_rule_runs(rule, tmp_path):
-    extra = "reward: {from: dopamine, to: target, synapse: dopamine, connect: all}" if rule == "r_stdp" else ""
-    text = PAIR.format(synapse="ampa", target="lif", rule=f"plasticity: {rule},", extra=extra)
+    text = PAIR.format(synapse="ampa", target="lif", rule=f"plasticity: {rule},", extra=BESIDE.get(rule, ""))
+    text = in_trials(text, 0.1) if rule in BY_TRIAL else text
     assert "w" in run(text, tmp_path).weights("tested").after
 
 
-def test_no_rule_is_forgotten():
-    assert set(of_kind("plasticity")) == {"stdp", "r_stdp", "vdsp"}  # vdsp runs in vdsp_layer
-
-
+#: Layers of the microcircuit that are left out where all of them would take ten seconds.
+DEEP = {f"{layer}{kind}.size": 0 for layer in ("l4", "l5", "l6") for kind in "ei"}
 #: Region -> settings that make it small, and the time step it is meant for.
 SMALL = {
     "cortex_ei": ({"n_exc": 50, "n_inh": 20, "n_drive": 50}, 0.1),
@@ -117,26 +163,51 @@ SMALL = {
     "cuba": ({"n_exc": 80, "n_inh": 20}, 0.1),
     "coba": ({"n_exc": 80, "n_inh": 20}, 0.1),
     "brunel": ({"scale": 0.01, "K_exc": 20, "K_inh": 5}, 0.1),
+    "potjans_diesmann": ({"scale": 0.005, **DEEP}, 0.1),
+    "synfire_chain": ({"a": 5, "t_packet": "20 ms"}, 0.1),
+    "ring_attractor": ({"scale": 0.03125}, 0.1),
+    "liquid": ({"rate_in": "50 Hz"}, 0.1),
+    "line_attractor": ({}, 0.1),
     "vdsp_layer": ({"n_pixels": 20, "n_cells": 5, "retina.neuron.pixel": 0.5}, 5),
     "reward_loop": ({"n_cue": 5, "n_striatum": 5, "n_dopamine": 2}, 0.5),
+    "desire_layers": ({"n_pixels": 9, "n_hidden1": 8, "n_hidden2": 7, "n_classes": 5}, 1),
 }
+#: Region -> what a trial shows to it.
+SHOWN = {"desire_layers": "image: pixels.pixel, label: goal.goal"}
 
 
 @pytest.mark.parametrize("region", of_kind("region"))
 def test_region_runs_at_a_small_size(region, tmp_path):
     parameters, dt = SMALL[region]
     text = f"experiment: small\nregion: {region}\nrun: {{duration: 50 ms, dt: {dt} ms}}\n"
+    if region in SHOWN:
+        text = re.sub(r"run: .*\n", IN_TRIALS.format(dt=dt), text).replace("image: eye.pixel", SHOWN[region])
     assert run(text, tmp_path, set=parameters).summary["status"] == "complete"
 
 
 #: Experiment -> what makes it short.
 SHORT = {
     "digits_vdsp": {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5, "phases.train.passes": 1},
-    "brunel": {"scale": 0.11, "run.duration": "5 ms"},
+    "digits_events": {"data.train": 3, "data.test": 2, "n_cells": 9},
+    "digits_desire": {"data.train": 3, "data.test": 2, "n_hidden1": 9, "phases.train.passes": 1},
+    **dict.fromkeys(
+        ("brunel", "brunel_sr", "brunel_si_fast", "brunel_si_slow"), {"scale": 0.11, "run.duration": "5 ms"}
+    ),
+    "potjans_diesmann": {"scale": 0.02, "run.duration": "5 ms", **DEEP},
+    "ring_attractor": {"scale": 0.03125, "run.duration": "20 ms"},
 }
+
+
+#: Experiment -> the data set it needs that does not ship.
+ELSEWHERE = {"digits_events": "nmnist_small"}
 
 
 @pytest.mark.parametrize("experiment", of_kind("experiment"))
 def test_experiment_runs(experiment, tmp_path):
     settings = SHORT.get(experiment, {"run.duration": "50 ms"})
+    missing = ELSEWHERE.get(experiment)
+    if missing and not (Path(os.environ.get("BRAINSIM_DATA", "")) / missing).is_dir():
+        with pytest.raises(SetupError, match="is not on this machine"):
+            run(experiment, tmp_path, set=settings)
+        pytest.skip(f"BRAINSIM_DATA does not name a folder with {missing}")
     assert run(experiment, tmp_path, set=settings).summary["status"] == "complete"
