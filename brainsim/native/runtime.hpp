@@ -147,6 +147,14 @@ struct Arrivals {
         for (; from < to; from += 64) __builtin_prefetch(from);
     }
 
+    // Whether only whole runs arrive.
+    bool whole() const
+    {
+        for (int64_t i = 0; i < count; i++)
+            if (list[i] < 0) return false;
+        return true;
+    }
+
     int64_t synapses() const
     {
         int64_t sum = 0;

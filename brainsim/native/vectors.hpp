@@ -115,6 +115,30 @@ template <class V, class T> inline void store(T* to, const V& value, int64_t lan
     std::memcpy(to, &value, size_t(lanes) * sizeof(T));
 }
 
+// One value for each lane, so many places apart.
+template <class V, class T> inline V load_strided(const T* from, int64_t apart, All)
+{
+    return V{from[0], from[apart], from[2 * apart], from[3 * apart],
+             from[4 * apart], from[5 * apart], from[6 * apart], from[7 * apart]};
+}
+
+template <class V, class T> inline V load_strided(const T* from, int64_t apart, int64_t lanes)
+{
+    V value{};
+    for (int lane = 0; lane < lanes; lane++) value[lane] = from[lane * apart];
+    return value;
+}
+
+template <class V, class T> inline void store_strided(T* to, int64_t apart, const V& value, All)
+{
+    for (int lane = 0; lane < 8; lane++) to[lane * apart] = value[lane];
+}
+
+template <class V, class T> inline void store_strided(T* to, int64_t apart, const V& value, int64_t lanes)
+{
+    for (int lane = 0; lane < lanes; lane++) to[lane * apart] = value[lane];
+}
+
 // Truth values: bytes in memory, all bits of a lane in vectors.
 template <class V, class Lanes> inline V load_mask(const char* from, Lanes lanes)
 {

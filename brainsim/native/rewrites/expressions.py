@@ -67,6 +67,9 @@ class Renderer:
         self.mask = "mask64"
         self.draw = 0  # the number of the next random number's place in the text
         self.before: list[str] = []  # scalar lines that the expressions need
+        self.fixed: set[str] = set()  # vectors that stay the same while spikes are taken, see columns.py
+        self.block: list[str] = []  # lines that need no others than those
+        self.eights: dict[str, str] = {}  # calls of functions that were prepared for eight elements: their names
         self.used: set[str] = set()  # rewrites
 
     def render(self, expression: str) -> Value:
@@ -222,6 +225,8 @@ class Renderer:
             self.draw += 1
             translated = self.generator.func_name_replacements.get(name, name)
             return Value(f"{translated}_vector(_idx, {self.draw - 1})", "double", True)
+        if getattr(function, "eight", None):
+            return self._eight(node, function)
         if function is not DEFAULT_FUNCTIONS.get(name):
             raise NotLegal(f"it uses the function '{name}'")
         if name == "int":
@@ -246,6 +251,26 @@ class Renderer:
         if name in _LANE_BY_LANE:
             return self._lane_by_lane(name, arguments[0])
         raise NotLegal(f"it uses the function '{name}'")
+
+    def _eight(self, node: ast.Call, function: Function) -> Value:
+        """A function that is prepared once for eight elements and then called with what changes, see columns.py."""
+        text, name = ast.unparse(node), node.func.id  # type: ignore[attr-defined]
+        values = [self._value(argument) for argument in node.args]
+        for place, (argument, value) in enumerate(zip(node.args, values, strict=True)):
+            held = {inner.id for inner in ast.walk(argument) if isinstance(inner, ast.Name)}
+            prepared = place in function.eight
+            if value.vector != (prepared and place == function.eight[0]) or (value.vector and not held <= self.fixed):
+                raise NotLegal(f"'{name}' is not called with one presynaptic value and others that are not")
+            if prepared and not value.vector and any(
+                not getattr(self.generator.variables.get(inner), "scalar", False) for inner in held
+            ):
+                raise NotLegal(f"'{name}' is called with a value of the spiking cell that it wants beforehand")
+        if text not in self.eights:
+            self.eights[text] = f"_eight_{len(self.eights)}"
+            first = ", ".join(values[place].text for place in function.eight)
+            self.block.append(f"const {name}_eight {self.eights[text]}({first});")
+        rest = ", ".join(value.text for place, value in enumerate(values) if place not in function.eight)
+        return Value(f"{self.eights[text]}({rest})", "double", True)
 
     def _clip(self, value: Value, low: Value, high: Value) -> Value:
         if not value.vector or value.kind not in ("double", "float"):
