@@ -20,7 +20,7 @@ REWRITES = {
     "exp": "exponentials are computed eight at a time, by our own function",
     "targets": "the cells that spikes reach are read in the order of arrival, in 16 bits if possible",
     "guards": "spikes are delivered to all cells, and refractory ones get their values back",
-    "columns": "spikes against the order of all-to-all connections are taken together, eight synapses at a time",
+    "matrix": "the spikes that all-to-all connections bring in a step are taken together, eight synapses at a time",
     "unchanged": "synapses whose change is zero are left as they are",
     "binomial": "PoissonInput draws its numbers from a table",
 }
@@ -64,7 +64,7 @@ class Draft:
 
 def rewritten(generator: Any, scalar: dict[str, Any], vector: dict[str, Any], draft: Draft) -> dict[str, Any]:
     """What the templates need of the rewrites for the code that is being made, by the name of the rewrite."""
-    from brainsim.native.rewrites import columns, delivery, vectors
+    from brainsim.native.rewrites import delivery, matrix, vectors
     from brainsim.native.rewrites.expressions import NotLegal
 
     found: dict[str, Any] = {}
@@ -82,12 +82,11 @@ def rewritten(generator: Any, scalar: dict[str, Any], vector: dict[str, Any], dr
         found["delivery"], notes = delivery.rewrite(generator, generator.reader, block, draft.rewrites)
         draft.notes.update(notes)
         try:
-            if columns.COLUMNS not in draft.rewrites:
+            if matrix.MATRIX not in draft.rewrites:
                 raise NotLegal("switched off")
             ((name, block),) = vector.items()
-            found["columns"] = columns.rewrite(generator, scalar[name], block, draft.rewrites)
-            draft.notes.update(dict.fromkeys([columns.COLUMNS, *sorted(found["columns"].used)]))
+            found["matrix"] = matrix.rewrite(generator, scalar[name], block, draft.rewrites)
+            draft.notes.update(dict.fromkeys([matrix.MATRIX, *sorted(found["matrix"].used)]))
         except NotLegal as reason:
-            if generator.reader.near == "_postsynaptic_idx":
-                draft.notes[columns.COLUMNS] = str(reason)
+            draft.notes[matrix.MATRIX] = str(reason)
     return found

@@ -67,8 +67,8 @@ class Renderer:
         self.mask = "mask64"
         self.draw = 0  # the number of the next random number's place in the text
         self.before: list[str] = []  # scalar lines that the expressions need
-        self.fixed: set[str] = set()  # vectors that stay the same while spikes are taken, see columns.py
-        self.block: list[str] = []  # lines that need no others than those
+        self.fixed: set[str] = set()  # vectors that stay the same while spikes are taken, see matrix.py
+        self.prepared: list[str] = []  # lines that need no others than those
         self.eights: dict[str, str] = {}  # calls of functions that were prepared for eight elements: their names
         self.used: set[str] = set()  # rewrites
 
@@ -253,7 +253,7 @@ class Renderer:
         raise NotLegal(f"it uses the function '{name}'")
 
     def _eight(self, node: ast.Call, function: Function) -> Value:
-        """A function that is prepared once for eight elements and then called with what changes, see columns.py."""
+        """A function that is prepared once for eight elements and then called with what changes, see matrix.py."""
         text, name = ast.unparse(node), node.func.id  # type: ignore[attr-defined]
         values = [self._value(argument) for argument in node.args]
         for place, (argument, value) in enumerate(zip(node.args, values, strict=True)):
@@ -268,7 +268,7 @@ class Renderer:
         if text not in self.eights:
             self.eights[text] = f"_eight_{len(self.eights)}"
             first = ", ".join(values[place].text for place in function.eight)
-            self.block.append(f"const {name}_eight {self.eights[text]}({first});")
+            self.prepared.append(f"const {name}_eight {self.eights[text]}({first});")
         rest = ", ".join(value.text for place, value in enumerate(values) if place not in function.eight)
         return Value(f"{self.eights[text]}({rest})", "double", True)
 

@@ -1,5 +1,6 @@
 {# USES_VARIABLES { _queue } #}
 {% extends 'common.cpp' %}
+{% from 'matrix.cpp' import matrix as _matrix with context %}
 {% set _delivery = rewritten.delivery %}
 {% macro _loop(code) %}
 for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
@@ -18,40 +19,6 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
     }
 }
 {% endmacro %}
-{% macro _in_columns(found) %}
-const int64_t _row_count = _queue.begin[1] - _queue.begin[0], _columns = _synapse[1] - _synapse[0];
-{% for line in found.before %}
-{{ line }}
-{% endfor %}
-{% if found.change %}
-bool _zero = true;
-for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
-    [[maybe_unused]] const int64_t {{ found.near }} = _near + _arrivals.list[_arrival];
-    {% for line in found.near_reads %}
-    {{ line }}
-    {% endfor %}
-    _zero = _zero && ({{ found.change }}) == 0;
-}
-{% endif %}
-native::in_vectors(_row_count, [&](const int64_t _row, auto _lanes) {
-    {% for line in found.block %}
-    {{ line }}
-    {% endfor %}
-    {% if found.change %}
-    if (_zero && {{ found.none }}) return;
-    {% endif %}
-    for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
-        [[maybe_unused]] const int64_t {{ found.near }} = _near + _arrivals.list[_arrival];
-        [[maybe_unused]] const int64_t _place = _row * _columns + _arrivals.list[_arrival];
-        {% for line in found.near_reads + found.spike %}
-        {{ line }}
-        {% endfor %}
-    }
-    {% for line in found.after %}
-    {{ line }}
-    {% endfor %}
-});
-{% endmacro %}
 {% block body %}
     Queue& _queue = *task.queue;
     const native::Arrivals _arrivals(_queue);
@@ -62,9 +29,9 @@ native::in_vectors(_row_count, [&](const int64_t _row, auto _lanes) {
         {% endif %}
         const size_t _vectorisation_idx = -1;
         {{ scalar_code | autoindent }}
-        {% if rewritten.get("columns") %}
+        {% if rewritten.get("matrix") %}
         if (_arrivals.whole()) {
-            {{ _in_columns(rewritten.columns) | autoindent }}
+            {{ _matrix(rewritten.matrix) | autoindent }}
         } else {
             {{ _loop(vector_code) }}
         }

@@ -1,14 +1,15 @@
-"""columns: spikes that go against the order of all-to-all connections are taken together, eight synapses at a time.
+"""matrix: the spikes that all-to-all connections bring in one step are taken together, eight synapses at a time.
 
-Synapses of all-to-all connections are a matrix in memory, a row for each presynaptic cell. Postsynaptic spikes reach
-columns of it. Instead of walking down one column after the other, the loop goes down the rows once, eight rows at a
-time, and does the spikes that have arrived, in their order, for each eight.
+Synapses of all-to-all connections are a matrix in memory, a row for each presynaptic cell. Presynaptic spikes reach
+rows of it: four of them are gone through side by side, so that what they change is read and written once. Postsynaptic
+spikes reach columns: instead of walking down one column after the other, the loop goes down the rows once, eight rows
+at a time, and does all spikes, in their order, for each eight.
 
-Legal where the connections are such a matrix, all with one delay, and the code writes nothing that belongs to the
-spiking cell or to all. Then each synapse, and each cell at its other end, sees the same spikes in the same order as
-before: results are the same bits.
+Legal where the connections are such a matrix, all with one delay, the code draws no random numbers, and it writes
+nothing that belongs to the spiking cell or to several. Then each synapse, and each cell at its other end, sees the same
+spikes in the same order as before: results are the same bits.
 
-``unchanged`` goes with it: eight synapses whose change would be zero are left out. Legal where the code is one
+``unchanged`` goes with columns: eight synapses whose change would be zero are left out. Legal where the code is one
 ``x += change`` whose change is zero whenever a certain function is zero, which is tried once for each spike; the
 function says itself for which synapses that is so (see ``eight`` in functions.py of brainsim). A weight of -0.0 stays
 what it is, where numpy would make it 0.0.
@@ -26,19 +27,22 @@ from brian2.synapses.synapses import SynapticPathway
 
 from brainsim.native.rewrites.expressions import VECTORS, NotLegal, Renderer, Value, kind_of
 
-COLUMNS, UNCHANGED = "columns", "unchanged"
+MATRIX, UNCHANGED = "matrix", "unchanged"
 
 
 @dataclass
-class Columns:
-    """What the template needs: lines done once, for eight rows, for each spike in them, and after the spikes."""
+class Matrix:
+    """What the template needs, as lines. ``near`` is the spiking cell, ``far`` those at the other end."""
 
-    near: str = ""  # the name of the spiking cell's index
+    columns: bool  # whether spikes reach columns
+    near: str  # the name of the spiking cell's index
+    vectors: list[tuple[str, str]] = field(default_factory=list)  # (type, name) of what is read from cells
     before: list[str] = field(default_factory=list)
-    block: list[str] = field(default_factory=list)
     near_reads: list[str] = field(default_factory=list)
+    far_reads: list[str] = field(default_factory=list)
+    prepared: list[str] = field(default_factory=list)
     spike: list[str] = field(default_factory=list)
-    after: list[str] = field(default_factory=list)
+    far_writes: list[str] = field(default_factory=list)
     change: str = ""  # of a synapse where the function is zero; empty: synapses are not left out
     none: str = ""  # whether none of eight synapses changes then
     used: set[str] = field(default_factory=set)
@@ -49,15 +53,17 @@ def pathway_of(generator: Any) -> SynapticPathway:
     return next(way for way in generator.owner._pathways if way.queue is queue)
 
 
-def check_matrix(pathway: SynapticPathway) -> None:
-    """Raise :class:`NotLegal` unless synapses are a matrix with a column for each cell that sends spikes here."""
-    if pathway.prepost != "post":
-        raise NotLegal("spikes come in the order of the synapses")
-    pre, post = pathway.synapse_targets.get_value(), pathway.synapse_sources.get_value()
+def check_connections(pathway: SynapticPathway) -> None:
+    """Raise :class:`NotLegal` unless synapses are a matrix, all with one delay."""
+    pre, post = pathway.synapse_sources.get_value(), pathway.synapse_targets.get_value()
+    if pathway.prepost == "post":
+        pre, post = post, pre
     rows = int(pre[-1]) - int(pre[0]) + 1 if len(pre) else 0
     columns = len(pre) // rows if rows > 0 else 0
-    if rows < 8 or columns < 2 or rows * columns != len(pre):
+    if rows < 1 or columns < 2 or rows * columns != len(pre):
         raise NotLegal("connections are not all to all")
+    if (rows if pathway.prepost == "post" else columns) < 8:
+        raise NotLegal("a spike reaches few cells")
     pre, post = pre.reshape(rows, columns), post.reshape(rows, columns)
     if not ((pre == pre[0, 0] + np.arange(rows)[:, None]).all() and (post == post[0, 0] + np.arange(columns)).all()):
         raise NotLegal("connections are not all to all")
@@ -66,20 +72,23 @@ def check_matrix(pathway: SynapticPathway) -> None:
         raise NotLegal("delays differ")
 
 
-def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: frozenset[str]) -> Columns:
-    """The code for eight rows.
+def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: frozenset[str]) -> Matrix:
+    """The code for eight rows or columns.
 
     Raises
     ------
     NotLegal
         With the reason.
     """
+    from brainsim.native.rewrites.vectors import _statement
+
     pathway = pathway_of(generator)
-    check_matrix(pathway)
+    check_connections(pathway)
     variables, indices = generator.variables, generator.variable_indices
     read, write, index_arrays, guards = generator.arrays_helper(statements)
-    near, far = "_postsynaptic_idx", "_presynaptic_idx"
-    found = Columns(near)
+    columns = pathway.prepost == "post"
+    far, near = ("_presynaptic_idx", "_postsynaptic_idx")[:: 1 if columns else -1]
+    found = Matrix(columns, near)
     names: dict[str, Value] = {}
     for statement in scalar:
         if statement.op == ":=":
@@ -88,62 +97,61 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
     written = {id(variables[name]): name for name in write}
     if index_arrays - {"_idx", near, far, "0"}:
         raise NotLegal(f"it uses the indices {', '.join(sorted(index_arrays))}")
+    stores = []
     for name in sorted(read | write):
-        variable = variables[name]
-        index = indices[name]
+        variable, index = variables[name], indices[name]
         if written.get(id(variable), name) != name:
             raise NotLegal(f"'{name}' is also written as '{written[id(variable)]}'")
+        array = generator.get_array_name(variable)
         if variable.scalar or index in (near, "0"):
             if name in write:
                 raise NotLegal(f"it writes '{name}', which several synapses share")
             names[name] = Value(name, kind_of(variable.dtype, "bool"), False)
             if not variable.scalar:
-                line = f"const {c_data_type(variable.dtype)} {name} = {generator.get_array_name(variable)}[{index}];"
+                line = f"const {c_data_type(variable.dtype)} {name} = {array}[{index}];"
                 (found.before if index == "0" else found.near_reads).append(line)
             continue
         if index not in ("_idx", far):
             raise NotLegal(f"'{name}' is reached through '{index}'")
         kind = kind_of(variable.dtype, mask)
-        if kind == mask:
-            raise NotLegal(f"'{name}' is a truth value")
-        names[name] = Value(name, kind, True)
-        array, vector = generator.get_array_name(variable), f"native::{VECTORS[kind]}"
+        names[name], vector = Value(name, kind, True), f"native::{VECTORS[kind]}"
+        what = "_mask" if kind == mask else ""
         if index == far:
-            found.block.append(f"{vector} {name} = native::load<{vector}>({array} + _far + _row, _lanes);")
+            found.vectors.append((vector, name))
+            place = f"{array} + _far + _at"
+            found.far_reads.append(f"{vector} {name} = native::load{what}<{vector}>({place}, _lanes);")
             if name in write:
-                found.after.append(f"native::store({array} + _far + _row, {name}, _lanes);")
+                found.far_writes.append(f"native::store{what}({place}, {name}, _lanes);")
             continue
-        found.spike.append(f"{vector} {name} = native::load_strided<{vector}>({array} + _place, _columns, _lanes);")
+        if columns and kind == mask:
+            raise NotLegal(f"'{name}' is a truth value")
+        how, place = ("_strided", f"{array} + _place, _columns") if columns else (what, f"{array} + _place")
+        found.spike.append(f"{vector} {name} = native::load{how}<{vector}>({place}, _lanes);")
         if name in write:
-            found.after.append(f"native::store_strided({array} + _place, _columns, {name}, _lanes);")
+            stores.append(f"native::store{how}({place}, {name}, _lanes);")
     renderer = Renderer(generator, names, rewrites)
-    renderer.mask, renderer.fixed = mask, {name for name in names if name not in write and indices.get(name) == far}
-    from brainsim.native.rewrites.vectors import _statement
-
-    body = [_statement(renderer, statement, guards, mask) for statement in statements]
+    renderer.mask = mask
+    if columns:
+        renderer.fixed = {name for name in names if name not in write and indices.get(name) == far}
+    found.spike += [*(_statement(renderer, statement, guards, mask) for statement in statements), *stores]
     if renderer.draw:
         raise NotLegal("it draws random numbers")
-    stores = found.after
-    found.after = [line for line in stores if "strided" not in line]
-    found.spike += [*body, *(line for line in stores if "strided" in line)]
-    for name, index, lines in (("_near", near, found.near_reads), ("_far", far, [*found.block, *found.after])):
+    for name, index, lines in (("_near", near, found.near_reads), ("_far", far, found.far_reads)):
         first = f"{generator.get_array_name(variables[index])}[0]" if lines else "0"
         found.before.append(f"[[maybe_unused]] const int64_t {name} = {first};")
     found.before += renderer.before
-    found.block += renderer.block
-    found.used = renderer.used
+    found.prepared, found.used = renderer.prepared, renderer.used
     if UNCHANGED in rewrites:
         _leave_out(generator, renderer, statements, found)
     return found
 
 
-def _leave_out(generator: Any, renderer: Renderer, statements: list[Any], found: Columns) -> None:
+def _leave_out(generator: Any, renderer: Renderer, statements: list[Any], found: Matrix) -> None:
     """Let synapses be left out whose change is zero, if that can be told."""
     if len(statements) != 1 or len(renderer.eights) != 1 or statements[0].op != "+=":
         return
-    tree = ast.parse(statements[0].expr.strip(), mode="eval")
     ((call, name),) = renderer.eights.items()
-    rest = _Replace(call).visit(tree)
+    rest = _Replace(call).visit(ast.parse(statements[0].expr.strip(), mode="eval"))
     if any(isinstance(node, ast.Name) and node.id in renderer.names and renderer.names[node.id].vector
            for node in ast.walk(rest)):  # fmt: skip
         return
