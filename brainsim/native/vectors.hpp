@@ -41,6 +41,28 @@ inline Doubles exp(Doubles x)
     return (power * from_bits((half + 1023) << 52)) * from_bits((whole - half + 1023) << 52);
 }
 
+// Whether a mask is set in all lanes.
+inline bool all_set(Longs mask)
+{
+    const Bytes bytes = __builtin_convertvector(mask, Bytes);
+    uint64_t word;
+    std::memcpy(&word, &bytes, sizeof word);
+    return word == ~uint64_t(0);
+}
+
+// exp where many elements often have the same argument: that of the last eight that were all alike is remembered.
+struct RememberedExp {
+    Doubles x = doubles(NAN), y{};
+
+    Doubles operator()(Doubles value)
+    {
+        if (all_set(value == x)) return y;
+        const Doubles found = exp(value);
+        if (all_set(value == doubles(value[0]))) x = value, y = found;
+        return found;
+    }
+};
+
 // The natural logarithm of a positive normal number.
 inline Doubles log_of_positive(Doubles x)
 {
@@ -101,10 +123,11 @@ template <class V, class T> inline V load(const T* from, All = {})
     return value;
 }
 
+// (Loops: memcpy of a size that is not known would be a call. Lanes that are not in use repeat the first.)
 template <class V, class T> inline V load(const T* from, int64_t lanes)
 {
-    V value{};
-    std::memcpy(&value, from, size_t(lanes) * sizeof(T));
+    V value;
+    for (int lane = 0; lane < 8; lane++) value[lane] = from[lane < lanes ? lane : 0];
     return value;
 }
 
@@ -112,7 +135,15 @@ template <class V, class T> inline void store(T* to, const V& value, All) { std:
 
 template <class V, class T> inline void store(T* to, const V& value, int64_t lanes)
 {
-    std::memcpy(to, &value, size_t(lanes) * sizeof(T));
+    for (int lane = 0; lane < lanes; lane++) to[lane] = value[lane];
+}
+
+inline uint64_t load_bytes(const char* from, All) { return load<uint64_t>(from); }
+inline uint64_t load_bytes(const char* from, int64_t lanes)
+{
+    uint64_t word = 0;
+    for (int lane = 0; lane < lanes; lane++) word |= uint64_t(uint8_t(from[lane])) << (8 * lane);
+    return word;
 }
 
 // One value for each lane, so many places apart.
@@ -143,7 +174,7 @@ template <class V, class T> inline void store_strided(T* to, int64_t apart, cons
 template <class V, class Lanes> inline V load_mask(const char* from, Lanes lanes)
 {
     // Each lane looks at its byte of the eight: compilers make more of this than of widening bytes.
-    const Longs all = Longs{} + int64_t(load<uint64_t>(from, lanes));
+    const Longs all = Longs{} + int64_t(load_bytes(from, lanes));
     const Longs bytes = {255, 255l << 8, 255l << 16, 255l << 24, 255l << 32, 255l << 40, 255l << 48, -1l << 56};
     return __builtin_convertvector((all & bytes) != 0, V);
 }
@@ -163,6 +194,12 @@ template <class V> inline uint64_t set_lanes(const V& mask, int64_t lanes = 8)
 }
 inline int64_t lanes_in_use(All) { return 8; }
 inline int64_t lanes_in_use(int64_t lanes) { return lanes; }
+
+// The lanes in use whose mask is set, as one bit each.
+template <class V, class Lanes> inline uint64_t lane_bits(const V& mask, Lanes lanes)
+{
+    return ((set_lanes(mask, lanes_in_use(lanes)) & 0x8040201008040201u) * 0x0101010101010101u) >> 56;
+}
 
 template <class V, class F> inline V each(V x, F function)
 {

@@ -246,7 +246,7 @@ class Renderer:
         if name == "exp" and "exp" in self.rewrites:
             self.used.add("exp")
             value = arguments[0]
-            text = f"native::exp({self.convert(value, 'double')})"
+            text = f"{self._exp(node.args[0])}({self.convert(value, 'double')})"
             return self._as(Value(text, "double", True), "float" if value.kind == "float" else "double")
         if name in _LANE_BY_LANE:
             return self._lane_by_lane(name, arguments[0])
@@ -271,6 +271,16 @@ class Renderer:
             self.prepared.append(f"const {name}_eight {self.eights[text]}({first});")
         rest = ", ".join(value.text for place, value in enumerate(values) if place not in function.eight)
         return Value(f"{self.eights[text]}({rest})", "double", True)
+
+    def _exp(self, argument: ast.AST) -> str:
+        """Our exp. Clipped values are often the same, and then it remembers the last result; so are those of cells."""
+        clipped = self.fixed or any(isinstance(inner, ast.Call) and inner.func.id == "clip"  # type: ignore[attr-defined]
+                      for inner in ast.walk(argument))  # fmt: skip
+        if not clipped or (self.generator.template_name == "synapses" and not self.fixed):
+            return "native::exp"
+        name = f"_exp_{len(self.before)}"
+        self.before.append(f"native::RememberedExp {name};")
+        return name
 
     def _clip(self, value: Value, low: Value, high: Value) -> Value:
         if not value.vector or value.kind not in ("double", "float"):
