@@ -20,10 +20,12 @@ REWRITES = {
     "exp": "exponentials are computed eight at a time, by our own function",
     "targets": "the cells that spikes reach are read in the order of arrival, in 16 bits if possible",
     "guards": "spikes are delivered to all cells, and refractory ones get their values back",
+    "rows": "the synapses that a spike reaches are taken eight at a time",
+    "traces": "what all synapses of a cell have in common is kept once, for the cell",
     "binomial": "PoissonInput draws its numbers from a table",
 }
 #: Those after which the last bits of a result may differ from numpy's.
-ROUNDING = frozenset({"exp"})
+ROUNDING = frozenset({"exp", "traces"})
 
 
 def chosen(option: str | Mapping[str, bool] | None = None) -> frozenset[str]:
@@ -57,6 +59,7 @@ class Draft:
 
     rewrites: frozenset[str]  # that may be used
     names: dict[Any, str] = field(default_factory=dict)  # of the arrays in the text
+    kept: frozenset[str] = frozenset()  # variables of synapses that cells keep, see traces.py
     notes: dict[str, str | None] = field(default_factory=dict)  # rewrite: None if taken, or the reason why not
 
 
@@ -71,12 +74,15 @@ def rewritten(generator: Any, scalar: dict[str, Any], vector: dict[str, Any], dr
             if vectors.NAME not in draft.rewrites:
                 raise NotLegal("switched off")
             ((name, block),) = vector.items()
-            found["vectors"] = vectors.loop(generator, scalar[name], block, draft.rewrites)
+            places, before = vectors.cells(generator, block)
+            found["vectors"] = vectors.loop(generator, scalar[name], block, draft.rewrites, places)
+            found["vectors"].before[:0] = before
             draft.notes.update(dict.fromkeys([vectors.NAME, *sorted(found["vectors"].used)]))
         except NotLegal as reason:
             draft.notes[vectors.NAME] = str(reason)
     if generator.reader is not None:
-        ((_, block),) = vector.items()
-        found["delivery"], notes = delivery.rewrite(generator, generator.reader, block, draft.rewrites)
+        (name,) = {*vector} - {"spike"}
+        before = scalar[name] + vector.get("spike", [])
+        found["delivery"], notes = delivery.rewrite(generator, before, vector[name], draft.rewrites)
         draft.notes.update(notes)
     return found
