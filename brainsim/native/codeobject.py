@@ -17,7 +17,7 @@ from brian2.codegen.generators.cpp_generator import CPPCodeGenerator, c_data_typ
 from brian2.codegen.templates import Templater
 from brian2.core.functions import DEFAULT_FUNCTIONS, Function
 from brian2.core.preferences import prefs
-from brian2.core.variables import Constant
+from brian2.core.variables import ArrayVariable, Constant
 from brian2.devices.device import get_device
 from brian2.input.binomial import BinomialFunction
 
@@ -68,6 +68,12 @@ class NativeCodeGenerator(CPPCodeGenerator):
         names += [name for name, function in self.variables.items() if isinstance(function, BinomialFunction)]
         return re.compile(rf"\b((?:{'|'.join(map(re.escape, names))})\(_vectorisation_idx)\)")
 
+    def has_repeated_indices(self, statements: list[Any]) -> bool:
+        """As Brian2 says; but what is done once for a spike (see rewrites/traces.py) repeats nothing."""
+        names = {statement.var for statement in statements}
+        written = {name for name in names if isinstance(self.variables.get(name), ArrayVariable)}
+        return not written <= get_device().draft.kept and super().has_repeated_indices(statements)
+
     def translate_to_read_arrays(self, read: set[str], write: set[str], indices: set[str]) -> list[str]:
         if self.reader is not None and self.reader.used and indices:
             return self.reader.lines(read, write, indices)
@@ -75,7 +81,7 @@ class NativeCodeGenerator(CPPCodeGenerator):
 
     def translate_statement_sequence(self, scalar: dict[str, Any], vector: dict[str, Any]) -> Any:
         draft = get_device().draft
-        self.reader = delivery.Reader(self, draft.rewrites) if self.template_name == "synapses" else None
+        self.reader = delivery.Reader(self, draft.rewrites, vector) if self.template_name == "synapses" else None
         scalar_code, vector_code, keywords = super().translate_statement_sequence(scalar, vector)
         self._draws = 0
         keywords["rewritten"] = rewritten(self, scalar, vector, draft)
@@ -202,7 +208,6 @@ class NativeCodeObject(CodeObject):
             self.device.call(self)
         elif block == "before_run" and self.template_name == "synapses_push_spikes":
             self.owner.initialise_queue()
-            self.owner.queue.set_other_ends(self.owner.synapse_targets.get_value())
         elif block == "after_run" and self.template_name == "threshold":
             self.event_variable.get_value()[-1] = 0  # the number of events
 

@@ -31,7 +31,8 @@ from brainsim.native import functions, layout, network
 from brainsim.native.arrays import FixedArray, GrowingArray
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.queues import SpikeQueue
-from brainsim.native.rewrites import Draft, chosen
+from brainsim.native.rewrites import Draft, chosen, traces
+from brainsim.native.rewrites.traces import Traces
 
 logger = get_logger(__name__)
 
@@ -52,6 +53,10 @@ class NativeDevice(RuntimeDevice):
         self.draft: Draft | None = None
         #: The state of the random numbers drawn in runs (numpy's generator serves everything else).
         self.random = random_stream(None)
+        #: Variables of synapses that cells keep, see rewrites/traces.py; and of which synapses they cannot be kept.
+        self.traces: WeakKeyDictionary[Any, Traces] = WeakKeyDictionary()
+        self.no_traces: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+        self._hidden: WeakKeyDictionary[ArrayVariable, Traces] = WeakKeyDictionary()
         self._session: network.Session | None = None  # the one made last
         self._sessions: WeakValueDictionary[str, network.Session] = WeakValueDictionary()
 
@@ -60,6 +65,14 @@ class NativeDevice(RuntimeDevice):
     ) -> None:
         super().activate(build_on_run, **kwds)
         self.rewrites = chosen(rewrites)
+
+    def forget_traces(self) -> None:
+        """Put all values where Brian2 has them."""
+        for kept in self.traces.values():
+            if kept.current:
+                kept.to_synapses()
+        self.traces.clear()
+        self._hidden.clear()
 
     def reinit(self) -> None:
         super().reinit()
@@ -76,11 +89,18 @@ class NativeDevice(RuntimeDevice):
             self.arrays[var] = shared.array
 
     def get_value(self, var: ArrayVariable, access_data: bool = True) -> Any:
+        kept = self._hidden.get(var)
+        if kept is not None and kept.current:
+            kept.to_synapses()
         array = self.arrays[var]
         if isinstance(var, DynamicArrayVariable):
             var.size = array.shape if var.ndim > 1 else len(array)
             return array.data if access_data else array
         return array
+
+    def fill_with_array(self, var: ArrayVariable, arr: np.ndarray) -> None:
+        self.get_value(var, access_data=False)  # other variables may have to be brought up to date first
+        super().fill_with_array(var, arr)
 
     def shared_array(self, var: ArrayVariable) -> FixedArray | GrowingArray:
         """The array behind a variable, as generated code needs it."""
@@ -159,7 +179,12 @@ class NativeDevice(RuntimeDevice):
             )  # fmt: skip
         keywords = compiler_kwds or {}
         check_compiler_kwds(keywords, [*_COMPILER_KEYWORDS, "runtime_library_dirs"], "native")
-        self.draft = Draft(self.rewrites)
+        draft = Draft(self.rewrites)
+        if template_name == "synapses" and owner.event_driven is not None:
+            abstract_code, variables, variable_indices = self._with_traces(
+                draft, owner, abstract_code, variables, variable_indices
+            )
+        self.draft = draft
         try:
             codeobject = super().code_object(
                 owner, name, abstract_code, variables, template_name, variable_indices, chosen, template_kwds,
@@ -170,6 +195,25 @@ class NativeDevice(RuntimeDevice):
         codeobject.headers = [*prefs["codegen.cpp.headers"], *keywords.get("headers", [])]
         codeobject.event_variable = (template_kwds or {}).get("eventspace_variable")
         return codeobject
+
+    def _with_traces(self, draft: Draft, owner: Any, code: Any, variables: Any, indices: Any) -> tuple[Any, Any, Any]:
+        """A pathway's code with variables that cells keep, where that is legal."""
+        if traces.NAME not in self.rewrites:
+            draft.notes[traces.NAME] = "switched off"
+            return code, variables, indices
+        kept = self.traces.get(owner.variables["_synaptic_pre"])
+        if kept is None:
+            kept = self.traces[owner.variables["_synaptic_pre"]] = traces.Traces(owner, self)
+            kept.prepare(variables)
+            for variable in kept.hidden():
+                self._hidden[variable] = kept
+        draft.notes.update({f"{traces.NAME} of {name}": reason for name, reason in kept.reasons.items()})
+        if not kept.side:
+            return code, variables, indices
+        draft.notes[traces.NAME] = None
+        draft.kept = frozenset(kept.side)
+        pathway = next(way for way in owner._pathways if way.queue is variables["_queue"])
+        return kept.rewrite(pathway, variables, indices)
 
     def call(self, codeobject: NativeCodeObject) -> None:
         """Run a code object once, outside of a run."""

@@ -25,6 +25,8 @@ from brian2.utils.logger import get_logger
 from brainsim.native import arrays, build, integrators, layout, unit
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.library import load
+from brainsim.native.rewrites.expressions import NotLegal
+from brainsim.native.rewrites.traces import Traces
 
 logger = get_logger(__name__)
 
@@ -91,6 +93,7 @@ class Session:
         self.codeobjects = [step.codeobject for step in steps if step.codeobject is not None]
         source, numbers = unit.translation_unit(self.codeobjects)
         self.library = load(source, unit.extras(self.codeobjects), build.flags())
+        self.traces: list[Traces] = []
         self._keep: list[Any] = []  # memory that the structs point to
         self.struct = self._struct(iter(numbers))
         self._pointer = ctypes.addressof(self.struct)
@@ -146,9 +149,22 @@ class Session:
             task.queue = ctypes.addressof(codeobject.queue.struct)
         self._keep += [slots, reals, integers, used, codeobject.queue]
 
+    def _enter(self) -> None:
+        """Take over traces that were read or written in Python."""
+        for traces in self.traces:
+            if not traces.current:
+                try:
+                    traces.from_synapses()
+                except NotLegal as reason:
+                    raise RuntimeError(
+                        f"The values of event-driven variables were changed, and now {reason}: run or prepare again."
+                    ) from reason
+
     def advance(self, seconds: float = PATIENCE) -> int:
         """Go on until generated code has something to say; Python's tasks are done on the way."""
         while True:
+            if self.traces:
+                self._enter()
             status = self._handle(self._run(self._pointer, seconds))
             if status != layout.PYTHON:
                 return status
@@ -165,6 +181,8 @@ class Session:
 
     def step(self, count: int = 1) -> None:
         """Do ``count`` ticks, whatever the clocks say about an end."""
+        if self.traces:
+            self._enter()
         struct = self.struct
         struct.remaining = count
         status = self._run(self._pointer, PATIENCE)
@@ -179,6 +197,8 @@ class Session:
             status = self._handle(status)
             if status == layout.STOPPED or (status == layout.PAUSED and not self.struct.remaining):
                 return
+            if self.traces:
+                self._enter()
             status = self._run(self._pointer, PATIENCE)
 
     def refresh_clocks(self) -> None:
@@ -269,13 +289,42 @@ def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any], ra
         clock.set_interval(net.t, t_end)
     device.check_supported(net)
     with integrators.kept():
-        _before_run(net, namespace)
+        device.no_traces.clear()
+        while True:
+            device.forget_traces()
+            _before_run(net, namespace)
+            steps, kept = _with_traces(device, steps_of(net))
+            if kept is not None:
+                break
     clocks = sorted(net._clocks, key=lambda clock: clock.name)
-    steps = steps_of(net)
     session = Session(device, net, steps, clocks, random)
+    session.traces = kept
     for struct, clock in zip(session._clock_structs, clocks, strict=False):
         struct.end = int(clock._i_end)
     return session
+
+
+def _with_traces(device: Any, steps: list[Step]) -> tuple[list[Step], list[Traces] | None]:
+    """The steps with those that let traces decay, and the traces; None if some turned out not to be legal."""
+    found: list[Step] = []
+    kept: list[Traces] = []
+    for step in steps:
+        traces = None
+        if step.codeobject is not None and step.codeobject.template_name == "synapses":
+            traces = device.traces.get(step.codeobject.owner.variables["_synaptic_pre"])
+        if traces is not None and traces.side and traces not in kept:
+            kept.append(traces)
+            found += [Step(step.obj, codeobject) for codeobject in traces.steps]
+        found.append(step)
+    for traces in kept:
+        try:
+            for step in steps:
+                if step.codeobject is not None and traces.uses(step.codeobject):
+                    raise NotLegal(f"'{step.obj.name}' uses them")
+            traces.from_synapses()
+        except NotLegal as reason:
+            device.no_traces[traces.key] = str(reason)
+    return found, None if any(traces.key in device.no_traces for traces in kept) else kept
 
 
 def reserve(session: Session) -> None:

@@ -16,6 +16,10 @@ _libc.realloc.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 _libc.free.argtypes = [ctypes.c_void_p]
 
 
+#: How many synapses ahead delivery asks for values.
+AHEAD = 40
+
+
 def _release(lists: Any, length: int) -> None:
     for step in range(length):
         if lists[step]:
@@ -61,7 +65,11 @@ class Structure:
         one = steps.size == 0 or int(steps.min()) == int(steps.max())
         self.longest = int(steps.max(initial=0))
         order = stable_order(sources) if one else stable_order(steps, sources)
-        self.synapse = None if order is None else order.astype(np.int32)
+        self.synapse = None
+        if order is not None:
+            room = np.zeros(count + AHEAD, np.int32)  # delivery looks a little ahead
+            self.synapse = room[:count]
+            self.synapse[:] = order
         if order is not None:
             sources = sources[order]
         if one:
@@ -90,13 +98,26 @@ class Structure:
         return (found if self.synapse is None else self.synapse[found]).astype(np.int32)
 
     def listed(self, synapses: np.ndarray) -> np.ndarray:
-        """A list for the queue: each synapse on its own."""
-        synapses = np.asarray(synapses, np.int64)
-        if self.synapse is None or not len(synapses):
-            return (~synapses).astype(np.int32)
-        place = np.empty(len(self.synapse), np.int64)
-        place[self.synapse] = np.arange(len(place))
-        return (~place[synapses]).astype(np.int32)
+        """A list for the queue: runs where all synapses of a run follow one another, and single ones."""
+        places = np.asarray(synapses, np.int64)
+        if len(places) == 0 or len(self.begin) == 1:
+            return (~places).astype(np.int32)
+        if self.synapse is not None:
+            place = np.empty(len(self.synapse), np.int64)
+            place[self.synapse] = np.arange(len(place))
+            places = place[places]
+        run = np.searchsorted(self.begin, places, side="right") - 1
+        length = self.begin[run + 1] - self.begin[run]
+        last = np.arange(len(places)) + length - 1
+        following = np.concatenate([[0], np.cumsum(np.diff(places) == 1)])  # a run is one stretch of these
+        within = last < len(places)
+        whole = (places == self.begin[run]) & within
+        whole[within] &= following[last[within]] - following[within] == length[within] - 1
+        covered = np.zeros(len(places) + 1, np.int64)
+        np.add.at(covered, np.nonzero(whole)[0], 1)
+        np.add.at(covered, last[whole] + 1, -1)
+        single = np.cumsum(covered[:-1]) == 0
+        return np.where(whole, run, ~places)[whole | single].astype(np.int32)
 
 
 class SpikeQueue:
@@ -110,7 +131,8 @@ class SpikeQueue:
         self._state_tuple = (source_start, source_end)
         self._dt: float | None = None
         self._finalizer: weakref.finalize | None = None
-        self.narrow = False
+        self.narrow = self.dense = self.distinct = False
+        self.fresh = False  # prepared already, by who needed to know the structure
         self._other: np.ndarray | None = None
         self._allocate(1)
         self._connect(Structure(np.zeros(0, np.int32), np.zeros(1, np.int64), source_start, source_end))
@@ -136,11 +158,22 @@ class SpikeQueue:
         struct.synapse = None if structure.synapse is None else structure.synapse.ctypes.data
 
     def set_other_ends(self, cells: np.ndarray) -> None:
-        """Note the cell at the other end of each synapse, by place: in 16 bits if ``narrow`` was set."""
-        if self._structure.synapse is not None:
-            cells = cells[self._structure.synapse]
+        """Note the cell at the other end of each synapse, by place, and how they follow one another in a run."""
+        structure = self._structure
+        if structure.synapse is not None:
+            cells = cells[structure.synapse]
+        self.narrow = bool(len(cells) == 0 or int(cells.max()) < 2**16)
+        step = np.diff(cells)
+        inner = np.ones(len(step), bool)
+        inner[structure.begin[1:-1] - 1] = False  # not from one run to the next
+        self.dense, self.distinct = bool((step[inner] == 1).all()), bool((step[inner] > 0).all())
         self._other = np.array(cells, np.uint16 if self.narrow else np.int32)
         self.struct.other = self._other.ctypes.data
+
+    @property
+    def in_order(self) -> bool:
+        """Whether places are synapse numbers."""
+        return self._structure.synapse is None
 
     def _fetch(self) -> list[np.ndarray]:
         """The lists as numbers of synapses, the one that is due now first."""
@@ -172,9 +205,16 @@ class SpikeQueue:
         for step, synapses in enumerate(lists):
             self._append(step, self._structure.listed(synapses))
 
+    def only_whole_runs(self) -> bool:
+        """Whether no synapse is listed on its own (as after synapses were added with spikes on their way)."""
+        return all(bool((self._list(step) >= 0).all()) for step in range(self.struct.length))
+
     # what SynapticPathway calls
 
     def prepare(self, delays: np.ndarray, dt: float, sources: np.ndarray) -> None:
+        if self.fresh:
+            self.fresh = False
+            return
         steps = np.floor(np.asarray(delays, float) / dt + 0.5).astype(np.int64)
         structure = Structure(np.asarray(sources), steps, self.struct.first, self.struct.last)
         length = structure.longest + 1

@@ -155,6 +155,14 @@ struct Arrivals {
         return true;
     }
 
+    // Ask for values of the first synapses of run `i`, where these are listed.
+    template <class T> void prefetch_listed(const T* array, const int32_t* synapse, int64_t i) const
+    {
+        if (i >= count) return;
+        const int64_t from = begin(i), to = end(i) > from + 64 ? from + 64 : end(i);
+        for (int64_t place = from; place < to; place++) __builtin_prefetch(array + synapse[place]);
+    }
+
     int64_t synapses() const
     {
         int64_t sum = 0;

@@ -184,6 +184,34 @@ template <class V, class Lanes> inline void store_mask(char* to, const V& value,
     store(to, __builtin_convertvector(value, Bytes) & 1, lanes);
 }
 
+// Values at listed places.
+inline int64_t lanes_in_use(All) { return 8; }
+inline int64_t lanes_in_use(int64_t lanes) { return lanes; }
+
+template <class V, class T, class I, class Lanes> inline V gather(const T* from, const I* places, Lanes lanes)
+{
+    V value{};
+    for (int lane = 0; lane < lanes_in_use(lanes); lane++) value[lane] = from[places[lane]];
+    return value;
+}
+
+template <class V, class T, class I, class Lanes>
+inline void scatter(T* to, const I* places, const V& value, Lanes lanes)
+{
+    for (int lane = 0; lane < lanes_in_use(lanes); lane++) to[places[lane]] = value[lane];
+}
+
+template <class V, class I, class Lanes> inline V gather_mask(const char* from, const I* places, Lanes lanes)
+{
+    return V(gather<V>(from, places, lanes) != 0);
+}
+
+template <class V, class I, class Lanes>
+inline void scatter_mask(char* to, const I* places, const V& value, Lanes lanes)
+{
+    scatter(to, places, V(value & 1), lanes);
+}
+
 // The lanes in use whose mask is set, as one byte each.
 template <class V> inline uint64_t set_lanes(const V& mask, int64_t lanes = 8)
 {
@@ -192,8 +220,6 @@ template <class V> inline uint64_t set_lanes(const V& mask, int64_t lanes = 8)
     std::memcpy(&word, &bytes, size_t(lanes));
     return word;
 }
-inline int64_t lanes_in_use(All) { return 8; }
-inline int64_t lanes_in_use(int64_t lanes) { return lanes; }
 
 // The lanes in use whose mask is set, as one bit each.
 template <class V, class Lanes> inline uint64_t lane_bits(const V& mask, Lanes lanes)

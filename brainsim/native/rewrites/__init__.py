@@ -22,10 +22,12 @@ REWRITES = {
     "guards": "spikes are delivered to all cells, and refractory ones get their values back",
     "matrix": "the spikes that all-to-all connections bring in a step are taken together, eight synapses at a time",
     "unchanged": "synapses whose change is zero are left as they are",
+    "rows": "the synapses that a spike reaches are taken eight at a time",
+    "traces": "what all synapses of a cell have in common is kept once, for the cell",
     "binomial": "PoissonInput draws its numbers from a table",
 }
 #: Those after which the last bits of a result may differ from numpy's.
-ROUNDING = frozenset({"exp"})
+ROUNDING = frozenset({"exp", "traces"})
 
 
 def chosen(option: str | Mapping[str, bool] | None = None) -> frozenset[str]:
@@ -59,6 +61,7 @@ class Draft:
 
     rewrites: frozenset[str]  # that may be used
     names: dict[Any, str] = field(default_factory=dict)  # of the arrays in the text
+    kept: frozenset[str] = frozenset()  # variables of synapses that cells keep, see traces.py
     notes: dict[str, str | None] = field(default_factory=dict)  # rewrite: None if taken, or the reason why not
 
 
@@ -73,19 +76,25 @@ def rewritten(generator: Any, scalar: dict[str, Any], vector: dict[str, Any], dr
             if vectors.NAME not in draft.rewrites:
                 raise NotLegal("switched off")
             ((name, block),) = vector.items()
-            found["vectors"] = vectors.loop(generator, scalar[name], block, draft.rewrites)
+            places, before = vectors.cells(generator, block)
+            found["vectors"] = vectors.loop(generator, scalar[name], block, draft.rewrites, places)
+            found["vectors"].before[:0] = before
             draft.notes.update(dict.fromkeys([vectors.NAME, *sorted(found["vectors"].used)]))
         except NotLegal as reason:
             draft.notes[vectors.NAME] = str(reason)
     if generator.reader is not None:
-        ((_, block),) = vector.items()
-        found["delivery"], notes = delivery.rewrite(generator, generator.reader, block, draft.rewrites)
+        (name,) = {*vector} - {"spike"}
+        before = scalar[name] + vector.get("spike", [])
+        found["delivery"], notes = delivery.rewrite(generator, before, vector[name], draft.rewrites)
         draft.notes.update(notes)
         try:
             if matrix.MATRIX not in draft.rewrites:
                 raise NotLegal("switched off")
-            ((name, block),) = vector.items()
-            found["matrix"] = matrix.rewrite(generator, scalar[name], block, draft.rewrites)
+            if len(vector) > 1:
+                raise NotLegal("traces are kept by cells")
+            found["matrix"] = matrix.rewrite(generator, scalar[name], vector[name], draft.rewrites)
+            for other in (delivery.ROWS, delivery.GUARDS):
+                draft.notes.pop(other, None)
             draft.notes.update(dict.fromkeys([matrix.MATRIX, *sorted(found["matrix"].used)]))
         except NotLegal as reason:
             draft.notes[matrix.MATRIX] = str(reason)

@@ -1,27 +1,33 @@
 """delivery: the loop over arriving spikes goes run by run, see queues.py, with what is the same in a run read once.
 
-Two rewrites, both with the same results as the plain loop, bit for bit:
+Three rewrites, all with the same results as the plain loop, bit for bit:
 
 - ``targets``: the cells at the other end are read from a list in the order of arrival, in 16 bits where that is enough.
   Always legal: whoever changes connections has to prepare the network again.
 - ``guards``: statements that Brian2 guards with "unless refractory" are done for all cells when many spikes arrive, and
   refractory cells get their values back afterwards. Legal where the guarded variable is read by nothing but its own
   statements, nothing else in the code reaches the same array, and the guard is not written.
+- ``rows``: the synapses of a run are taken eight at a time. Legal where those of one run go to different cells, nothing
+  is written that all of them share, and no random numbers are drawn. Taken where the values follow one another in
+  memory (all-to-all connections made in order), or where the code calls functions.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
-from brian2.codegen.generators.cpp_generator import c_data_type
+from brian2.codegen.generators.cpp_generator import CPPCodeGenerator, c_data_type
 from brian2.core.variables import ArrayVariable
 from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers, stripped_deindented_lines
 
+from brainsim.native.queues import AHEAD
+from brainsim.native.rewrites import vectors
 from brainsim.native.rewrites.expressions import NotLegal
 
-TARGETS, GUARDS = "targets", "guards"
+TARGETS, GUARDS, ROWS = "targets", "guards", "rows"
 
 
 @dataclass
@@ -31,13 +37,17 @@ class Delivery:
     other: str = ""  # the type of the list of cells at the other end; empty: not used
     per_run: list[str] = field(default_factory=list)  # lines done once for a run
     free: str = ""  # the code for a synapse, without guards
+    rows: vectors.Loop | None = None  # the code for eight synapses of a run
+    in_order: list[str] = field(default_factory=list)  # arrays of synapses, if places are their numbers
+    ahead: list[str] = field(default_factory=list)  # if not
+    distance: int = AHEAD
     held: list[tuple[str, str, str, str]] = field(default_factory=list)  # (type, array, size, guard) to be restored
 
 
 class Reader:
     """How a pathway's code reads its indices; made before the code is."""
 
-    def __init__(self, generator: Any, rewrites: frozenset[str]) -> None:
+    def __init__(self, generator: Any, rewrites: frozenset[str], vector: dict[str, Any]) -> None:
         queue = generator.variables["_queue"]
         pathway: SynapticPathway = next(way for way in generator.owner._pathways if way.queue is queue)
         self.generator = generator
@@ -45,30 +55,41 @@ class Reader:
         if pathway.prepost == "post":
             self.near, self.far = self.far, self.near
         self.used = TARGETS in rewrites
-        cells = pathway.synapse_targets.get_value()
-        pathway.queue.narrow = bool(len(cells) == 0 or int(cells.max()) < 2**16)
-        self.other = "uint16_t" if pathway.queue.narrow else "int32_t"
-        self.per_run: list[str] = []
+        self.queue = queue
+        queue.fresh = False
+        pathway.initialise_queue()
+        queue.fresh = True
+        queue.set_other_ends(pathway.synapse_targets.get_value())
+        self.other = "uint16_t" if queue.narrow else "int32_t"
+        # The block of what is done once for a spike is translated first (see traces.py).
+        self.per_spike = bool(vector.get("spike"))
+        self.per_run = [self._near_line()] if self.per_spike else []
+        self.declared: set[str] = set()  # by that block
+
+    def _near_line(self) -> str:
+        pointer = self.generator.get_array_name(self.generator.variables[self.near])
+        return f"const int32_t {self.near} = {pointer}[_first];"
 
     def lines(self, read: set[str], write: set[str], indices: set[str]) -> list[str]:
         """The lines that read indices and arrays."""
         generator, own = self.generator, []
+        if self.per_spike:
+            self.per_spike = False
+            self.declared = read
+            return CPPCodeGenerator.translate_to_read_arrays(generator, read, write, indices - {self.near})
         if self.far in indices:
             own.append(f"const int32_t {self.far} = _others[_place];")
-        self.per_run = []
         if self.near in indices:
-            pointer = generator.get_array_name(generator.variables[self.near])
-            self.per_run.append(f"const int32_t {self.near} = {pointer}[_first];")
+            self.per_run = [self._near_line()]
             written = {id(generator.variables[name]) for name in write}
             for name in sorted(read):
                 variable = generator.variables[name]
                 if generator.variable_indices[name] == self.near and id(variable) not in written:
                     place = f"{generator.get_array_name(variable)}[{self.near}]"
-                    self.per_run.append(f"const {c_data_type(variable.dtype)} {name} = {place};")
+                    if name not in self.declared:
+                        self.per_run.append(f"const {c_data_type(variable.dtype)} {name} = {place};")
                     read = read - {name}
-        rest = (
-            type(generator).__mro__[1].translate_to_read_arrays(generator, read, write, indices - {self.near, self.far})
-        )
+        rest = CPPCodeGenerator.translate_to_read_arrays(generator, read, write, indices - {self.near, self.far})
         return own + rest
 
 
@@ -107,24 +128,60 @@ def guarded(generator: Any, statements: list[Any]) -> dict[str, str]:
     return found
 
 
-def rewrite(generator: Any, reader: Reader, statements: list[Any], rewrites: frozenset[str]) -> tuple[Delivery, dict]:
+def rows(generator: Any, scalar: list[Any], statements: list[Any], rewrites: frozenset[str]) -> vectors.Loop:
+    """The code for eight synapses of a run."""
+    reader = generator.reader
+    queue, read = reader.queue, generator.arrays_helper(statements)[0]
+    if not queue.distinct:
+        raise NotLegal("a spike may reach the same cell twice at a time")
+    row, listed, one = (functools.partial(vectors.Place, kind) for kind in ("row", "list", "one"))
+    places = {
+        "_idx": row("_begin + _at") if queue.in_order else listed("_synapse + _begin + _at"),
+        reader.far: row("_far + _at") if queue.dense else listed("_others + _begin + _at"),
+        reader.near: one(""),
+        "0": one(""),
+    }
+    found = vectors.loop(generator, scalar, statements, rewrites, places)
+    if found.draws:
+        raise NotLegal("it draws random numbers")
+    if any(generator.variables[name].scalar for name in generator.arrays_helper(statements)[1]):
+        raise NotLegal("it writes what all synapses share")
+    in_memory = (queue.in_order or all(generator.variable_indices[name] != "_idx" for name in read)) and queue.dense
+    if not in_memory and not any("native::exp" in line or "native::each" in line for line in found.body):
+        raise NotLegal("values do not follow one another in memory")
+    return found
+
+
+def rewrite(
+    generator: Any, scalar: list[Any], statements: list[Any], rewrites: frozenset[str]
+) -> tuple[Delivery, dict[str, str | None]]:
     """What the template needs, and what is to be noted."""
+    reader = generator.reader
     notes: dict[str, str | None] = {}
     found = Delivery(reader.other if reader.used else "", list(reader.per_run))
     notes[TARGETS] = None if reader.used else "switched off"
     try:
+        if ROWS not in rewrites or not reader.used:
+            raise NotLegal("switched off")
+        found.rows = rows(generator, scalar, statements, rewrites)
+        notes.update(dict.fromkeys([ROWS, *sorted(found.rows.used)]))
+        return found, notes
+    except NotLegal as reason:
+        notes[ROWS] = str(reason)
+    if reader.used:
+        read, write, _, _ = generator.arrays_helper(statements)
+        names = sorted(name for name in read | write if generator.variable_indices[name] == "_idx")
+        arrays = [generator.get_array_name(generator.variables[name]) for name in names]
+        found.in_order, found.ahead = (arrays, []) if reader.queue.in_order else ([], arrays)
+    try:
         if GUARDS not in rewrites:
             raise NotLegal("switched off")
-        names = guarded(generator, statements)
-        found.free = body(generator, statements, set(names))
-        for name, guard in names.items():
-            variable = generator.variables[name]
-            arrays = (
-                generator.get_array_name(variable),
-                f"_num{name}",
-                generator.get_array_name(generator.variables[guard]),
-            )
-            found.held.append((c_data_type(variable.dtype), *arrays))
+        guards = guarded(generator, statements)
+        found.free = body(generator, statements, set(guards))
+        for name, guard in guards.items():
+            variable, guard_array = generator.variables[name], generator.get_array_name(generator.variables[guard])
+            array = generator.get_array_name(variable)
+            found.held.append((c_data_type(variable.dtype), array, f"_num{name}", guard_array))
         notes[GUARDS] = None
     except NotLegal as reason:
         if str(reason) != "nothing is guarded":

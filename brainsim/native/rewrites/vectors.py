@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from brian2.core.variables import ArrayVariable
-
 from brainsim.native.rewrites.expressions import VECTORS, NotLegal, Renderer, Value, kind_of
 
 NAME = "vectors"
@@ -27,10 +25,43 @@ class Loop:
     body: list[str] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    draws: int = 0  # of random numbers
     condition: str = ""  # the mask of the elements that have an event
 
 
-def loop(generator: Any, scalar: list[Any], vector: list[Any], rewrites: frozenset[str]) -> Loop:
+@dataclass(frozen=True)
+class Place:
+    """Where the values of eight elements are: from an address on, at listed places, or all at one."""
+
+    kind: str  # row, list or one
+    text: str
+
+    def load(self, array: str, vector: str, mask: bool) -> str:
+        if self.kind == "list":
+            return f"native::{'gather_mask' if mask else 'gather'}<native::{vector}>({array}, {self.text}, _lanes)"
+        return f"native::{'load_mask' if mask else 'load'}<native::{vector}>({array} + {self.text}, _lanes)"
+
+    def store(self, array: str, name: str, mask: bool) -> str:
+        if self.kind == "list":
+            return f"native::{'scatter_mask' if mask else 'scatter'}({array}, {self.text}, {name}, _lanes);"
+        return f"native::{'store_mask' if mask else 'store'}({array} + {self.text}, {name}, _lanes);"
+
+
+def cells(generator: Any, vector: list[Any]) -> tuple[dict[str, Place], list[str]]:
+    """Places for loops over cells, by index; and lines that they need before the loop."""
+    if generator.template_name not in TEMPLATES:
+        raise NotLegal(f"loops of '{generator.template_name}' take one element at a time")
+    places = {"_idx": Place("row", "_idx"), "0": Place("one", "")}
+    _, _, index_arrays, _ = generator.arrays_helper(vector)
+    if "_sub_idx" in index_arrays:  # the cells of a subgroup always follow one another
+        places["_sub_idx"] = Place("row", "_first + _idx")
+        return places, [f"const int64_t _first = {generator.get_array_name(generator.variables['_sub_idx'])}[0];"]
+    return places, []
+
+
+def loop(
+    generator: Any, scalar: list[Any], vector: list[Any], rewrites: frozenset[str], places: dict[str, Place]
+) -> Loop:
     """The vector code of a block.
 
     Parameters
@@ -39,70 +70,56 @@ def loop(generator: Any, scalar: list[Any], vector: list[Any], rewrites: frozens
         Brian2's code generator.
     scalar, vector
         The statements before and in the loop.
+    rewrites
+        The rewrites that may be used.
+    places
+        Where the values of an index are; ``one`` for what is the same for all elements of the loop.
 
     Raises
     ------
     NotLegal
         With the reason.
     """
-    if generator.template_name not in TEMPLATES:
-        raise NotLegal(f"loops of '{generator.template_name}' take one element at a time")
     variables, indices = generator.variables, generator.variable_indices
     read, write, index_arrays, guards = generator.arrays_helper(vector)
-    _check_indices(generator, read | write, index_arrays)
     names: dict[str, Value] = {}
     for statement in scalar:
         if statement.op == ":=":
             names[statement.var] = Value(statement.var, kind_of(statement.dtype, "bool"), False)
     found = Loop()
     mask = "mask32" if generator.prefers_floats() else "mask64"
+    written = {id(variables[name]): name for name in write}
     for name in sorted(read | write):
         variable = variables[name]
-        if variable.scalar:
+        if written.get(id(variable), name) != name:
+            raise NotLegal(f"'{name}' is also written as '{written[id(variable)]}'")
+        if not variable.scalar and indices[name] not in places:
+            raise NotLegal(f"'{name}' is reached through '{indices[name]}'")
+        if variable.scalar or places[indices[name]].kind == "one":
             if name in write:
-                raise NotLegal(f"it writes '{name}', which all cells share")
+                raise NotLegal(f"it writes '{name}', which all elements share")
             names[name] = Value(name, kind_of(variable.dtype, "bool"), False)
+            if not variable.scalar and indices[name] == "0":  # the only value of another group
+                found.before.append(f"const auto {name} = {generator.get_array_name(variable)}[0];")
             continue
         kind = kind_of(variable.dtype, mask)
         names[name] = Value(name, kind, True)
-        place = f"{generator.get_array_name(variable)} + {_start(generator, found, indices[name])}_idx"
-        value = (
-            f"native::load_mask<native::{VECTORS[kind]}>" if kind == mask else f"native::load<native::{VECTORS[kind]}>"
-        )
-        initial = f" = {value}({place}, _lanes)" if name in read else ""
+        place, array = places[indices[name]], generator.get_array_name(variable)
+        initial = f" = {place.load(array, VECTORS[kind], kind == mask)}" if name in read else ""
         found.reads.append(f"native::{VECTORS[kind]} {name}{initial};")
         if name in write:
-            store = "store_mask" if kind == mask else "store"
-            found.writes.append(f"native::{store}({place}, {name}, _lanes);")
+            found.writes.append(place.store(array, name, kind == mask))
+    if index_arrays - set(places):
+        raise NotLegal(f"it uses the indices {', '.join(sorted(index_arrays - set(places)))}")
     renderer = Renderer(generator, names, rewrites)
     renderer.mask = mask
     for statement in vector:
         found.body.append(_statement(renderer, statement, guards, mask))
     found.before += renderer.before
-    found.used = renderer.used
+    found.used, found.draws = renderer.used, renderer.draw
     if "_cond" in names:
         found.condition = names["_cond"].text
     return found
-
-
-def _check_indices(generator: Any, used: set[str], index_arrays: set[str]) -> None:
-    for name in used:
-        variable, index = generator.variables[name], generator.variable_indices[name]
-        if variable.scalar or index == "_idx" or (index == "_sub_idx" and isinstance(variable, ArrayVariable)):
-            continue
-        raise NotLegal(f"'{name}' is reached through '{index}'")
-    if index_arrays - {"_sub_idx"}:
-        raise NotLegal(f"it uses the indices {', '.join(sorted(index_arrays))}")
-
-
-def _start(generator: Any, found: Loop, index: str) -> str:
-    """Where the cells of a subgroup start: they always follow one another."""
-    if index != "_sub_idx":
-        return ""
-    line = f"const int64_t _first = {generator.get_array_name(generator.variables[index])}[0];"
-    if line not in found.before:
-        found.before.append(line)
-    return "_first + "
 
 
 def _statement(renderer: Renderer, statement: Any, guards: dict[str, str], mask: str) -> str:

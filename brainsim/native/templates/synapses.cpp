@@ -2,21 +2,47 @@
 {% extends 'common.cpp' %}
 {% from 'matrix.cpp' import matrix as _matrix with context %}
 {% set _delivery = rewritten.delivery %}
-{% macro _loop(code) %}
+{% set _split = scalar_code is mapping %}
+{% macro _loop(code, spike) %}
 for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
     const int64_t _begin = _arrivals.begin(_arrival), _end = _arrivals.end(_arrival);
     {% if _delivery.other %}
-    _arrivals.prefetch(_others, _arrival + 2);
+    _arrivals.prefetch(_others, _arrival + 4);
     {% endif %}
+    {% for array in _delivery.in_order %}
+    _arrivals.prefetch({{ array }}, _arrival + 2);
+    {% endfor %}
+    {% if _delivery.ahead %}
+    _arrivals.prefetch(_synapse, _arrival + 4);
+    {% endif %}
+    {% for array in _delivery.ahead %}
+    _arrivals.prefetch_listed({{ array }}, _synapse, _arrival + 2);
+    {% endfor %}
     const int64_t _first = _synapse ? _synapse[_begin] : _begin;
     {% for line in _delivery.per_run %}
     {{ line }}
     {% endfor %}
+    {% if spike %}
+    const size_t _idx = _first;
+    {{ spike | autoindent }}
+    {% endif %}
+    {% if _delivery.rows %}
+    const int64_t _far = _others[_begin];
+    native::in_vectors(_end - _begin, [&](const int64_t _at, auto _lanes) {
+        {% for line in _delivery.rows.reads + _delivery.rows.body + _delivery.rows.writes %}
+        {{ line }}
+        {% endfor %}
+    });
+    {% else %}
     for (int64_t _place = _begin; _place < _end; _place++) {
         const size_t _idx = _synapse ? _synapse[_place] : _place;
+        {% for array in _delivery.ahead %}
+        __builtin_prefetch({{ array }} + _synapse[_place + {{ _delivery.distance }}]);
+        {% endfor %}
         const size_t _vectorisation_idx = _idx;
         {{ code | autoindent }}
     }
+    {% endif %}
 }
 {% endmacro %}
 {% block body %}
@@ -28,12 +54,22 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
         const {{ _delivery.other }}* const _others = static_cast<const {{ _delivery.other }}*>(_queue.other);
         {% endif %}
         const size_t _vectorisation_idx = -1;
+        {% if _split %}
+        {{ scalar_code.spike | autoindent }}
+        {{ scalar_code.synapse | autoindent }}
+        {% else %}
         {{ scalar_code | autoindent }}
+        {% endif %}
+        {% if _delivery.rows %}
+        {% for line in _delivery.rows.before %}
+        {{ line }}
+        {% endfor %}
+        {% endif %}
         {% if rewritten.get("matrix") %}
         if (_arrivals.whole()) {
             {{ _matrix(rewritten.matrix) | autoindent }}
         } else {
-            {{ _loop(vector_code) }}
+            {{ _loop(vector_code, '') }}
         }
         {% elif _delivery.held %}
         if (_arrivals.synapses() > int64_t({{ _delivery.held[0][2] }}) / 4) {
@@ -41,15 +77,15 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
             static thread_local native::Held<{{ kind }}> _held_{{ loop.index0 }};
             _held_{{ loop.index0 }}.keep({{ array }}, {{ guard }}, {{ size }});
             {% endfor %}
-            {{ _loop(_delivery.free) }}
+            {{ _loop(_delivery.free, vector_code.spike if _split else '') }}
             {% for kind, array, size, guard in _delivery.held %}
             _held_{{ loop.index0 }}.restore({{ array }});
             {% endfor %}
         } else {
-            {{ _loop(vector_code) }}
+            {{ _loop(vector_code.synapse if _split else vector_code, vector_code.spike if _split else '') }}
         }
         {% else %}
-        {{ _loop(vector_code) }}
+        {{ _loop(vector_code.synapse if _split else vector_code, vector_code.spike if _split else '') }}
         {% endif %}
     }
     native::advance(_queue);
