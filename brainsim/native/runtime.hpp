@@ -112,16 +112,26 @@ inline int32_t* append(Queue& queue, int64_t step, int64_t count)
 
 inline void push(Queue& queue, const int32_t* sources, int64_t count)
 {
+    // What was listed last: as a rule, the next run goes to the same list.
+    int64_t step = -1, size = 0, room = 0;
+    int32_t delay = -1, *list = nullptr;
     for (int64_t i = 0; i < count; i++) {
         const int64_t source = sources[i];
         if (source < queue.first || source >= queue.last) continue;
         const int64_t end = queue.row[source - queue.first + 1];
         for (int64_t run = queue.row[source - queue.first]; run < end; run++) {
-            int64_t step = queue.offset + queue.delay[run];
-            if (step >= queue.length) step -= queue.length;
-            *append(queue, step, 1) = int32_t(run);
+            if (queue.delay[run] != delay || size == room) {
+                if (step >= 0) queue.count[step] = size;
+                delay = queue.delay[run];
+                step = queue.offset + delay;
+                if (step >= queue.length) step -= queue.length;
+                append(queue, step, 1);
+                list = queue.list[step], room = queue.room[step], size = queue.count[step] - 1;
+            }
+            list[size++] = int32_t(run);
         }
     }
+    if (step >= 0) queue.count[step] = size;
 }
 
 // The synapses that spikes reach now, run by run.

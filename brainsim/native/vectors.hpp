@@ -23,18 +23,14 @@ inline Doubles exp(Doubles x)
     const Doubles shifted = limited * 0x1.71547652b82fep0 + 0x1.8p52;  // to the nearest whole number
     const Doubles n = shifted - 0x1.8p52;
     const Doubles r = (limited - n * 0x1.62e42feep-1) - n * 0x1.a39ef35793c76p-33;
-    Doubles p = r * (1.0 / 6227020800.0) + (1.0 / 479001600.0);
-    p = p * r + 1.0 / 39916800.0;
-    p = p * r + 1.0 / 3628800.0;
-    p = p * r + 1.0 / 362880.0;
-    p = p * r + 1.0 / 40320.0;
-    p = p * r + 1.0 / 5040.0;
-    p = p * r + 1.0 / 720.0;
-    p = p * r + 1.0 / 120.0;
-    p = p * r + 1.0 / 24.0;
-    p = p * r + 1.0 / 6.0;
-    p = p * r + 0.5;
-    const Doubles power = 1.0 + (r + (r * r) * p);
+    // Pairs of terms first: a chain through all of them would take the time of a wait for each.
+    const Doubles r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const Doubles low = (r * (1.0 / 6.0) + 0.5) + (r * (1.0 / 120.0) + 1.0 / 24.0) * r2;
+    const Doubles middle = (r * (1.0 / 5040.0) + 1.0 / 720.0) + (r * (1.0 / 362880.0) + 1.0 / 40320.0) * r2;
+    const Doubles high =
+        (r * (1.0 / 39916800.0) + 1.0 / 3628800.0) + (r * (1.0 / 6227020800.0) + 1.0 / 479001600.0) * r2;
+    const Doubles p = (low + middle * r4) + high * r8;
+    const Doubles power = 1.0 + (r + r2 * p);
     // in two steps, so that neither factor leaves the range of numbers
     const Longs whole = bits(shifted) - bits(doubles(0x1.8p52));
     const Longs half = whole >> 1;
@@ -50,11 +46,17 @@ inline bool all_set(Longs mask)
     return word == ~uint64_t(0);
 }
 
+// exp where only the lanes in a mask matter, as the others are multiplied by zero (so they must be finite).
+inline Doubles exp_where(Doubles value, Longs mask)
+{
+    return all_set(~mask & (value < 709.0)) ? doubles(1.0) : exp(value);
+}
+
 // exp where many elements often have the same argument: that of the last eight that were all alike is remembered.
 struct RememberedExp {
-    Doubles x = doubles(NAN), y{};
+    mutable Doubles x = doubles(NAN), y{};  // the bodies of loops are constants, apart from what they remember
 
-    Doubles operator()(Doubles value)
+    Doubles operator()(Doubles value) const
     {
         if (all_set(value == x)) return y;
         const Doubles found = exp(value);
@@ -82,6 +84,13 @@ inline Doubles log_of_positive(Doubles x)
     p = p * z + 1.0 / 5;
     p = p * z + 1.0 / 3;
     return n * 0x1.62e42feep-1 + (n * 0x1.a39ef35793c76p-33 + (2.0 * s + 2.0 * s * z * p));
+}
+
+inline Doubles log(Doubles x)
+{
+    if (all_set((x >= 0x1p-1022) & (x < INFINITY))) return log_of_positive(x);
+    for (int lane = 0; lane < 8; lane++) x[lane] = std::log(x[lane]);
+    return x;
 }
 
 // Sine and cosine of 2 pi u, for 0 <= u < 1.
@@ -155,8 +164,8 @@ template <class V, class T> inline V load_strided(const T* from, int64_t apart, 
 
 template <class V, class T> inline V load_strided(const T* from, int64_t apart, int64_t lanes)
 {
-    V value{};
-    for (int lane = 0; lane < lanes; lane++) value[lane] = from[lane * apart];
+    V value;
+    for (int lane = 0; lane < 8; lane++) value[lane] = from[(lane < lanes ? lane : 0) * apart];
     return value;
 }
 
@@ -190,8 +199,8 @@ inline int64_t lanes_in_use(int64_t lanes) { return lanes; }
 
 template <class V, class T, class I, class Lanes> inline V gather(const T* from, const I* places, Lanes lanes)
 {
-    V value{};
-    for (int lane = 0; lane < lanes_in_use(lanes); lane++) value[lane] = from[places[lane]];
+    V value;
+    for (int lane = 0; lane < 8; lane++) value[lane] = from[places[lane < lanes_in_use(lanes) ? lane : 0]];
     return value;
 }
 
@@ -221,10 +230,21 @@ template <class V> inline uint64_t set_lanes(const V& mask, int64_t lanes = 8)
     return word;
 }
 
+// Cells that have an event, among 64 that are looked at together: one bit each.
+struct Found {
+    mutable uint64_t cells = 0;
+};
+
 // The lanes in use whose mask is set, as one bit each.
 template <class V, class Lanes> inline uint64_t lane_bits(const V& mask, Lanes lanes)
 {
+#if defined(__AVX512DQ__) && !defined(__clang__)
+    typedef long long Wide __attribute__((vector_size(64)));
+    const uint8_t set = __builtin_ia32_cvtq2mask512(Wide(__builtin_convertvector(mask, Longs)));
+    return set & ((1u << lanes_in_use(lanes)) - 1);
+#else
     return ((set_lanes(mask, lanes_in_use(lanes)) & 0x8040201008040201u) * 0x0101010101010101u) >> 56;
+#endif
 }
 
 template <class V, class F> inline V each(V x, F function)

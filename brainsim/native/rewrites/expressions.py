@@ -7,6 +7,7 @@ different types is done in the wider one. Truth values are masks (all bits set o
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,18 @@ def kind_of(dtype: Any, mask: str) -> str:
     return kinds[dtype.str[1:]]
 
 
+def _is_call(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+
+
+def _factors(node: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        yield from _factors(node.left)
+        yield from _factors(node.right)
+    else:
+        yield node
+
+
 class Renderer:
     """Renders the expressions of one block.
 
@@ -67,6 +80,7 @@ class Renderer:
         self.mask = "mask64"
         self.draw = 0  # the number of the next random number's place in the text
         self.before: list[str] = []  # scalar lines that the expressions need
+        self.masked: dict[int, str] = {}  # exponentials that matter only where a mask is set: by the id of the call
         self.fixed: set[str] = set()  # vectors that stay the same while spikes are taken, see matrix.py
         self.prepared: list[str] = []  # lines that need no others than those
         self.eights: dict[str, str] = {}  # calls of functions that were prepared for eight elements: their names
@@ -158,6 +172,8 @@ class Renderer:
     def _BinOp(self, node: ast.BinOp) -> Value:
         if isinstance(node.op, ast.Pow):
             return self._power(node)
+        if isinstance(node.op, ast.Mult):
+            self._note_masked(node)
         left, right = self._number(self._value(node.left)), self._number(self._value(node.right))
         kind = self._wider(left, right)
         if isinstance(node.op, ast.Div):
@@ -169,6 +185,24 @@ class Renderer:
         else:
             raise NotLegal("it uses // or %")
         return Value(f"({self._scalar_or(left, kind)} {operator} {self._scalar_or(right, kind)})", kind, True)
+
+    def _note_masked(self, node: ast.BinOp) -> None:
+        """In a product with ``int(condition)``, ``exp(x)`` and ``exp(x) - 1`` matter only where that is true.
+
+        They have to be finite elsewhere; only the sign of a zero can tell that they were left out.
+        """
+        factors = list(_factors(node))
+        conditions = [factor.args[0] for factor in factors if _is_call(factor, "int")]
+        conditions = [test for test in conditions if isinstance(test, ast.Compare) and self._holds_vector(test)]
+        for factor in factors if conditions else ():
+            parts = [factor]
+            if isinstance(factor, ast.BinOp) and isinstance(factor.op, (ast.Add, ast.Sub)):
+                parts = [factor.left, factor.right]
+            exponentials = [part for part in parts if _is_call(part, "exp")]
+            if len(exponentials) == 1 and not any(
+                isinstance(inner, ast.Name) for part in parts if part not in exponentials for inner in ast.walk(part)
+            ):
+                self.masked[id(exponentials[0])] = self.convert(self._value(conditions[0]), "mask64")
 
     def _power(self, node: ast.BinOp) -> Value:
         base, exponent = self._number(self._value(node.left)), self._number(self._value(node.right))
@@ -246,8 +280,11 @@ class Renderer:
         if name == "exp" and "exp" in self.rewrites:
             self.used.add("exp")
             value = arguments[0]
-            text = f"{self._exp(node.args[0])}({self.convert(value, 'double')})"
+            text = self._exp(node, self.convert(value, "double"))
             return self._as(Value(text, "double", True), "float" if value.kind == "float" else "double")
+        if name == "log" and "exp" in self.rewrites and arguments[0].kind == "double":
+            self.used.add("exp")
+            return Value(f"native::log({arguments[0].text})", "double", True)
         if name in _LANE_BY_LANE:
             return self._lane_by_lane(name, arguments[0])
         raise NotLegal(f"it uses the function '{name}'")
@@ -272,15 +309,15 @@ class Renderer:
         rest = ", ".join(value.text for place, value in enumerate(values) if place not in function.eight)
         return Value(f"{self.eights[text]}({rest})", "double", True)
 
-    def _exp(self, argument: ast.AST) -> str:
-        """Our exp. Clipped values are often the same, and then it remembers the last result; so are those of cells."""
-        clipped = self.fixed or any(isinstance(inner, ast.Call) and inner.func.id == "clip"  # type: ignore[attr-defined]
-                      for inner in ast.walk(argument))  # fmt: skip
-        if not clipped or (self.generator.template_name == "synapses" and not self.fixed):
-            return "native::exp"
+    def _exp(self, node: ast.Call, argument: str) -> str:
+        """Our exp. Clipped values are often the same, and then it remembers the last result."""
+        if id(node) in self.masked:
+            return f"native::exp_where({argument}, {self.masked[id(node)]})"
+        if self.generator.template_name == "synapses" or not any(_is_call(inner, "clip") for inner in ast.walk(node)):
+            return f"native::exp({argument})"
         name = f"_exp_{len(self.before)}"
-        self.before.append(f"native::RememberedExp {name};")
-        return name
+        self.before.append(f"const native::RememberedExp {name};")
+        return f"{name}({argument})"
 
     def _clip(self, value: Value, low: Value, high: Value) -> Value:
         if not value.vector or value.kind not in ("double", "float"):

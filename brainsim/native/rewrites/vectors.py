@@ -13,7 +13,7 @@ from typing import Any
 from brainsim.native.rewrites.expressions import VECTORS, NotLegal, Renderer, Value, kind_of
 
 NAME = "vectors"
-TEMPLATES = ("stateupdate", "threshold")
+TEMPLATES = ("stateupdate", "threshold", "reset")
 
 
 @dataclass
@@ -52,6 +52,8 @@ def cells(generator: Any, vector: list[Any]) -> tuple[dict[str, Place], list[str
     if generator.template_name not in TEMPLATES:
         raise NotLegal(f"loops of '{generator.template_name}' take one element at a time")
     places = {"_idx": Place("row", "_idx"), "0": Place("one", "")}
+    if generator.template_name == "reset":
+        places["_idx"] = Place("list", "_events + _idx")
     _, _, index_arrays, _ = generator.arrays_helper(vector)
     if "_sub_idx" in index_arrays:  # the cells of a subgroup always follow one another
         places["_sub_idx"] = Place("row", "_first + _idx")
@@ -115,6 +117,8 @@ def loop(
     renderer.mask = mask
     for statement in vector:
         found.body.append(_statement(renderer, statement, guards, mask))
+    if generator.template_name == "reset" and not any("native::exp" in line or "::log" in line for line in found.body):
+        raise NotLegal("there are few events, and no functions to be computed for several at once")
     found.before += renderer.before
     found.used, found.draws = renderer.used, renderer.draw
     if "_cond" in names:

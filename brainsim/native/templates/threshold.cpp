@@ -9,9 +9,16 @@ _events[_event_count++] = int32_t(_idx);
 {{ lastspike }}[_idx] = {{ t }};
 {% endif %}
 {% endmacro %}
-{% macro _collect(condition) %}
-_set |= native::lane_bits({{ condition }}, _lanes) << (_idx & 56);
-if ((_idx & 56) == 56) _note_events(_idx - 56);
+{% macro _note_events(condition) %}
+_found.cells |= native::lane_bits({{ condition }}, _lanes) << (_idx & 56);
+if ((_idx & 56) == 56 || _idx + 8 >= _size) {
+    const int64_t _first_idx = _idx & ~int64_t(63);
+    for (uint64_t _set = _found.cells; _set; _set &= _set - 1) {
+        const int64_t _idx = _first_idx + __builtin_ctzll(_set);
+{{ _note_event() }}
+    }
+    _found.cells = 0;
+}
 {% endmacro %}
 {% block body %}
     int32_t* const _events = {{ get_array_name(eventspace_variable) }};
@@ -20,15 +27,8 @@ if ((_idx & 56) == 56) _note_events(_idx - 56);
     int32_t _event_count = 0;
     {% if rewritten.get("vectors") %}
     const int64_t _size = N;
-    uint64_t _set = 0;  // one bit for each of 64 cells
-    const auto _note_events = [&](const int64_t _from) {
-        for (; _set; _set &= _set - 1) {
-            const int64_t _idx = _from + __builtin_ctzll(_set);
-            {{ _note_event() | autoindent }}
-        }
-    };
-    {{ _vector_loop(rewritten.vectors, _collect(rewritten.vectors.condition)) | autoindent }}
-    _note_events(_size & ~int64_t(63));
+    const native::Found _found;
+    {{ _vector_loop(rewritten.vectors, _note_events(rewritten.vectors.condition)) | autoindent }}
     {% else %}
     for (int64_t _idx = 0; _idx < N; _idx++) {
         const size_t _vectorisation_idx = _idx;
