@@ -70,9 +70,9 @@ inline Doubles log_of_positive(Doubles x)
 {
     const Longs above = (bits(x) - bits(doubles(0x1.6a09e667f3bcdp-1)));
     const Longs exponent = above >> 52;
-    const Doubles m = from_bits(bits(x) - (exponent << 52));  // from sqrt(1/2) to sqrt(2)
+    const Doubles f = from_bits(bits(x) - (exponent << 52)) - 1.0;  // 1 + f is from sqrt(1/2) to sqrt(2)
     const Doubles n = __builtin_convertvector(exponent, Doubles);
-    const Doubles s = (m - 1.0) / (m + 1.0), z = s * s;
+    const Doubles s = f / (2.0 + f), z = s * s, half = 0.5 * f * f;
     Doubles p = z * (1.0 / 23) + 1.0 / 21;
     p = p * z + 1.0 / 19;
     p = p * z + 1.0 / 17;
@@ -83,7 +83,7 @@ inline Doubles log_of_positive(Doubles x)
     p = p * z + 1.0 / 7;
     p = p * z + 1.0 / 5;
     p = p * z + 1.0 / 3;
-    return n * 0x1.62e42feep-1 + (n * 0x1.a39ef35793c76p-33 + (2.0 * s + 2.0 * s * z * p));
+    return n * 0x1.62e42feep-1 - ((half - (s * (half + 2.0 * z * p) + n * 0x1.a39ef35793c76p-33)) - f);
 }
 
 inline Doubles log(Doubles x)

@@ -62,11 +62,11 @@ def check_connections(pathway: SynapticPathway) -> None:
     columns = len(pre) // rows if rows > 0 else 0
     if rows < 1 or columns < 2 or rows * columns != len(pre):
         raise NotLegal("connections are not all to all")
-    if (rows if pathway.prepost == "post" else columns) < 8:
-        raise NotLegal("a spike reaches few cells")
     pre, post = pre.reshape(rows, columns), post.reshape(rows, columns)
     if not ((pre == pre[0, 0] + np.arange(rows)[:, None]).all() and (post == post[0, 0] + np.arange(columns)).all()):
         raise NotLegal("connections are not all to all")
+    if (rows if pathway.prepost == "post" else columns) < 8:
+        raise NotLegal("a spike reaches few cells")
     delays = np.asarray(pathway.variables["delay"].get_value())
     if delays.size > 1 and (delays != delays.flat[0]).any():
         raise NotLegal("delays differ")
