@@ -165,6 +165,7 @@ template <class V> inline uint64_t set_lanes(const V& mask, int64_t lanes = 8)
     std::memcpy(&word, &bytes, size_t(lanes));
     return word;
 }
+
 template <class V, class F> inline V each(V x, F function)
 {
     for (int lane = 0; lane < 8; lane++) x[lane] = function(x[lane]);

@@ -21,7 +21,9 @@ REWRITES = {
     "targets": "the cells that spikes reach are read in the order of arrival, in 16 bits if possible",
     "guards": "spikes are delivered to all cells, and refractory ones get their values back",
     "rows": "the synapses that a spike reaches are taken eight at a time",
+    "blocks": "spikes are delivered to a part of the cells at a time, which stay in the cache",
     "traces": "what all synapses of a cell have in common is kept once, for the cell",
+    "ordered": "values of synapses are read from a copy in the order of arrival",
     "binomial": "PoissonInput draws its numbers from a table",
 }
 #: Those after which the last bits of a result may differ from numpy's.

@@ -221,7 +221,7 @@ class Renderer:
         ):
             self.draw += 1
             translated = self.generator.func_name_replacements.get(name, name)
-            return Value(f"{translated}_vector(_idx, {self.draw - 1})", "double", True)
+            return Value(f"{translated}_vector(*_draws, _idx, {self.draw - 1})", "double", True)
         if function is not DEFAULT_FUNCTIONS.get(name):
             raise NotLegal(f"it uses the function '{name}'")
         if name == "int":
