@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Where Brian2 keeps compiled code and matplotlib its fonts is left to them.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all science bench lint clean
+.PHONY: help demo test test-all science docs bench lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-python3.13  the tests that compile nothing, on another Python (3.12, 3.13)"
 	@echo "make science   only the tests that compare with published numbers and closed forms"
+	@echo "make docs      docs/library: a page for each folder of the library, with a picture of each part"
 	@echo "make bench     speed, side by side; ROWS=cuba,brunel ROUNDS=3 TYPES=float64 chooses"
 	@echo "make clean     remove the environment, caches and builds; runs/ is kept"
 
@@ -75,6 +76,9 @@ test-python3.%:
 
 science: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 -m science
+
+docs: $(VENV)/.installed-test
+	$(BIN)/python -m brainsim.portrait.library docs/library
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(if $(TYPES),--types $(TYPES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(BENCH)

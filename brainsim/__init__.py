@@ -13,14 +13,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from brainsim.estimates import Estimate, estimate
     from brainsim.runs.execute import run
     from brainsim.runs.prepare import check, plan
     from brainsim.runs.results import Results
     from brainsim.runs.results import open_folder as open
     from brainsim.session import Session
+    from brainsim.sweeps import Sweep, sweep
 
 __version__ = "0.1.0"
-__all__ = ["Results", "Session", "__version__", "check", "open", "plan", "run"]
+__all__ = [
+    "Estimate",
+    "Results",
+    "Session",
+    "Sweep",
+    "__version__",
+    "check",
+    "estimate",
+    "open",
+    "plan",
+    "run",
+    "sweep",
+]
 
 #: Public name -> where it lives.
 _LAZY = {
@@ -30,6 +44,10 @@ _LAZY = {
     "open": ("brainsim.runs.results", "open_folder"),
     "Results": ("brainsim.runs.results", "Results"),
     "Session": ("brainsim.session", "Session"),
+    "Estimate": ("brainsim.estimates", "Estimate"),
+    "estimate": ("brainsim.estimates", "estimate"),
+    "Sweep": ("brainsim.sweeps", "Sweep"),
+    "sweep": ("brainsim.sweeps", "sweep"),
 }
 
 

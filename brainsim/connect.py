@@ -99,6 +99,20 @@ def fixed_out_degree(n_source, n_target, rng, out_degree, multapses=False, offse
     return np.repeat(np.arange(n_source, dtype=np.int32), out_degree), drawn.ravel()
 
 
+def fixed_number(n_source, n_target, rng, number, multapses=False, offset=None):
+    """As many pairs as asked for among all possible ones, drawn without repeats unless multapses."""
+    low, high = (0, 0) if offset is None else (max(0, -offset), max(0, -offset, min(n_source, n_target - offset)))
+    free = n_source * n_target - (high - low)
+    if number > 0 and free < (1 if multapses else number):
+        raise ValueError(f"number is {number}, but there are only {free} pairs to choose from")
+    pair = rng.integers(0, max(free, 1), number) if multapses else rng.choice(free, number, False, shuffle=False)
+    pair.sort()
+    if high > low:
+        # Pairs are numbered row by row; a cell with itself is left out, so those after it move up by one.
+        pair += np.clip((pair - (low * n_target + low + offset)) // n_target + 1, 0, high - low)
+    return (pair // max(n_target, 1)).astype(np.int32), (pair % max(n_target, 1)).astype(np.int32)
+
+
 def pairs_by_distance(
     n_source, n_target, rng, source_positions, target_positions, p=1.0, distance=None, ring=None, offset=None
 ):
@@ -151,6 +165,7 @@ RULES: dict[str, Callable[..., Pairs]] = {
     "p": random_pairs,
     "in_degree": fixed_in_degree,
     "out_degree": fixed_out_degree,
+    "number": fixed_number,
     "distance": pairs_by_distance,
     "matrix": listed_pairs,
 }
@@ -192,6 +207,7 @@ def pairs(
         "p": n_source * n_target * float(options.get("p", 0)) if rule == "p" else 0,
         "in_degree": n_target * options.get("in_degree", 0),
         "out_degree": n_source * options.get("out_degree", 0),
+        "number": options.get("number", 0),
     }.get(rule, 0)
     if count > MAX_PAIRS:
         message = f"{rule} makes about {count:.3g} synapses, more than {MAX_PAIRS:.3g}"
@@ -236,6 +252,14 @@ def circumference(layout: Mapping[str, Any]) -> float | None:
     """The length after which a ring closes; None for other layouts."""
     value = layout.get("ring")
     return None if value is None else float(getattr(value, "value", value))
+
+
+def separations(i, j, source_positions, target_positions, ring=None):
+    """Distance [pairs] in metres of the cells of each pair (i, j), the short way round on a ring."""
+    d = np.abs(source_positions[i] - target_positions[j])
+    if ring is not None:
+        d = np.minimum(d % ring, ring - d % ring)
+    return np.sqrt((d**2).sum(axis=1))
 
 
 def distances(source_positions: np.ndarray, target_positions: np.ndarray, ring: float | None = None) -> np.ndarray:

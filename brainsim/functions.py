@@ -2,7 +2,7 @@
 
 Nothing here imports Brian2; ``builder`` wraps a :class:`Function` for it. All arguments and results are
 plain numbers without units. A table is a function over an array that travels with the run: the images,
-the labels and the order in which samples are shown.
+the labels, spike trains, and the order in which samples are shown.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from brainsim.encoders import Trains, next_spike
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ _TABLE_CYTHON = """
 cdef {result} {name}({arguments}):
     global _namespace{name}_values
     cdef long row = {first}
-    cdef long rows = _namespace{name}_values[0]
+    cdef long rows = <long> _namespace{name}_values[0]
     row = 0 if row < 0 else (rows - 1 if row >= rows else row)
     {body}
 """
@@ -113,8 +115,8 @@ def _packed(array: np.ndarray) -> np.ndarray:
 def table(name: str, array: np.ndarray) -> Function:
     """A function that reads an array: ``name(row)`` for one dimension, ``name(row, i)`` for two.
 
-    One dimension holds integers (the order of samples). Two dimensions hold uint8 [rows, columns], read as
-    byte/255. A row outside the array is the nearest one; a column outside it is 0.
+    One dimension holds integers (the order of samples). Two dimensions hold [rows, columns]: uint8, read as byte/255,
+    or float64. A row outside the array is the nearest one; a column outside it is 0.
     """
     array = np.asarray(array)
     if array.ndim == 1:
@@ -126,14 +128,23 @@ def table(name: str, array: np.ndarray) -> Function:
             return values[np.clip(row, 0, last)]
 
         return _table(name, "integer", 1, values.size, 1, lookup, body, f"{body};", values)
-    if array.ndim != 2 or array.dtype != np.uint8:
-        raise TypeError(f"a table is integers [rows] or uint8 [rows, columns], not {array.dtype} {array.shape}")
+    if array.ndim != 2 or array.dtype not in (np.uint8, np.float64):
+        raise TypeError(
+            f"a table is integers [rows], uint8 or float64 [rows, columns], not {array.dtype} {array.shape}"
+        )
     rows, columns = array.shape
+    full = 255.0 if array.dtype == np.uint8 else 1.0
 
     def pixel(row, i):
         inside = (np.asarray(i) >= 0) & (np.asarray(i) < columns)
-        return np.where(inside, array[np.clip(row, 0, rows - 1), np.clip(i, 0, columns - 1)], 0) / 255.0
+        return np.where(inside, array[np.clip(row, 0, rows - 1), np.clip(i, 0, columns - 1)], 0) / full
 
+    if array.dtype == np.float64:
+        width = f"<long> _namespace{name}_values[1]"
+        cython_body = f"return 0.0 if i < 0 or i >= {width} else _namespace{name}_values[2 + row*({width}) + i]"
+        width = f"(long) _namespace{name}_values[1]"
+        cpp_body = f"return (i < 0 || i >= {width}) ? 0.0 : _namespace{name}_values[2 + row*({width}) + i];"
+        return _table(name, "float", 2, rows, columns, pixel, cython_body, cpp_body, array.ravel())
     width = f"_namespace{name}_values[1]"
     place = f"(_namespace{name}_values + 2))[row*{width} + i]"
     cython_body = f"return 0.0 if i < 0 or i >= {width} else (<unsigned char *> {place}/255.0"
@@ -166,6 +177,63 @@ def class_of(name: str, labels: np.ndarray) -> Function:
     return _table(name, "integer", 2, values.size, 1, label, body, body + ";", values)
 
 
+_TRAINS_CYTHON = """
+cdef int {name}(const int sample, const int i, const long long step):
+    global _namespace{name}_keys
+    cdef long long start = (<long long> sample*_namespace{name}_keys[0] + i)*4294967296
+    cdef long long wanted = start + (step if step < 2147483647 else 2147483647)
+    cdef long long low = 0
+    cdef long long high = _namespace{name}_keys[1]
+    cdef long long middle
+    while low < high:
+        middle = (low + high)//2
+        if _namespace{name}_keys[middle + 2] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    wanted = _namespace{name}_keys[low + 2] - start
+    return <int> (wanted if wanted < 2147483647 else 2147483647)
+"""
+_TRAINS_CPP = """
+static inline int {name}(const int sample, const int i, const long long step)
+{{
+    const long long start = ((long long) sample*_namespace{name}_keys[0] + i)*4294967296LL;
+    const long long wanted = start + (step < 2147483647LL ? step : 2147483647LL);
+    long long low = 0, high = _namespace{name}_keys[1];
+    while (low < high)
+    {{
+        const long long middle = (low + high)/2;
+        if (_namespace{name}_keys[middle + 2] < wanted) low = middle + 1; else high = middle;
+    }}
+    const long long found = _namespace{name}_keys[low + 2] - start;
+    return (int) (found < 2147483647LL ? found : 2147483647LL);
+}}
+"""
+
+
+def trains(name: str, table: Trains) -> Function:
+    """``name(sample, i, step)`` is the first step from ``step`` on in which cell ``i`` fires: ``encoders.next_spike``.
+
+    The search needs no state, so a cell may ask for any step.
+    """
+    keys, size = table.keys, table.size
+
+    def lookup(sample, i, step):
+        return next_spike(keys, size, sample, i, step)
+
+    return Function(
+        name=name,
+        about=f"{len(table)} spikes",
+        arguments=("sample", "i", "step"),
+        types=("integer",) * 3,
+        result="integer",
+        numpy=lookup,
+        cython=_TRAINS_CYTHON.format(name=name),
+        cpp=_TRAINS_CPP.format(name=name),
+        arrays={f"{name}_keys": np.concatenate([np.array([size, len(table)], np.int64), keys])},
+    )
+
+
 def _table(name, result, dimensions, rows, columns, lookup, cython_body, cpp_body, values) -> Function:
     arguments = ("row", "i")[:dimensions]
     kind = {"integer": "int", "float": "double"}[result]
@@ -186,33 +254,32 @@ def _table(name, result, dimensions, rows, columns, lookup, cython_body, cpp_bod
         numpy=lookup,
         cython=_TABLE_CYTHON.format(body=cython_body, **parts),
         cpp=_TABLE_CPP.format(body=cpp_body, **parts),
-        arrays={f"{name}_values": np.concatenate([np.array([rows, columns], np.int32), values])},
+        arrays={f"{name}_values": np.concatenate([np.array([rows, columns], values.dtype), values])},
     )
 
 
 def names_needed(plan: Any) -> list[str]:
     """Names of the functions the code of a plan may call, besides Brian2's."""
-    tables = [table.name for table in plan.tables]
+    tables = [*(table.name for table in plan.tables), *(train.name for train in plan.trains)]
     return [*plan.functions, *(["sample_order"] if plan.trial is not None else []), *tables]
 
 
 def needed(plan: Any, samples: Any = None, order: np.ndarray | None = None) -> dict[str, Function]:
     """Those functions, by name.
 
-    ``samples`` has ``images`` (uint8 [rows, pixels]) and ``labels`` (integers [rows]); ``order`` is the row
-    shown in each trial.
+    ``samples`` has ``images`` (uint8 [rows, pixels]), ``labels`` (integers [rows]) and ``encoded``: name of a table ->
+    float64 [rows, features] or ``Trains``; ``order`` is the row shown in each trial.
     """
-    tables = {item.name: item for item in plan.tables}
-    found = {}
-    for name in names_needed(plan):
-        if name in FUNCTIONS:
-            found[name] = FUNCTIONS[name]
-        elif name not in tables and order is not None:
-            found[name] = table(name, order)
-        elif tables[name].field == "image":
-            found[name] = table(name, samples.images)
-        elif tables[name].one_hot:
-            found[name] = one_hot(name, samples.labels)
+    encoded = getattr(samples, "encoded", {})
+    found = {name: FUNCTIONS[name] for name in plan.functions}
+    if plan.trial is not None and order is not None:
+        found["sample_order"] = table("sample_order", order)
+    for item in plan.tables:
+        name = item.name
+        if item.spikes:
+            found[name] = trains(name, encoded[name])
+        elif item.field == "label":
+            found[name] = (one_hot if item.one_hot else class_of)(name, samples.labels)
         else:
-            found[name] = class_of(name, samples.labels)
-    return found
+            found[name] = table(name, encoded.get(name, samples.images))
+    return found | {train.name: trains(train.name, train.trains) for train in plan.trains}

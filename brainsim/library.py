@@ -171,6 +171,14 @@ class Library:
             found.append((key[1], about, shown))
         return found
 
+    def parent(self, kind: str, name: str) -> str:
+        """The name after ``extends`` in the file of a part; empty if it has no parent or cannot be read."""
+        try:
+            parent = self._find(kind, name).data.get("extends")
+        except BrainsimError:
+            return ""
+        return parent if isinstance(parent, str) else ""
+
     def path(self, kind: str, name: str) -> Path | None:
         """The file of a part; None for a document of the file that is run, or if there is no such part."""
         if (kind, name) in self._documents:

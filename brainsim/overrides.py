@@ -117,7 +117,7 @@ class Overrides:
                 continue
             for value in values:
                 on_line = value.mark is not None and value.mark.file == COMMAND_LINE
-                mark = value.mark if on_line else self._keys[path]
+                mark = value.mark if on_line else self._keys.get(path, value.mark)
                 problems.add("path", f"{path} leads to nothing that can be set", mark, _hint(path, self.history))
 
 
@@ -127,6 +127,8 @@ def paths(circuit: Any) -> list[str]:
 
 
 def _scalar(path: str, text: Any, problems: Problems) -> Given | None:
+    if isinstance(text, Given):  # of a sweep: it knows its place
+        return text
     mark = Mark(COMMAND_LINE, 1, 1)
     value = source.scalar(text) if isinstance(text, str) else text
     if isinstance(value, bool | int | float) or (isinstance(value, str) and value.strip()):

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from brainsim import backends, brian, builder, datasets, seeds
+from brainsim import backends, brian, builder, seeds
 from brainsim.backends import native, stepping
 from brainsim.backends.runtime import settings
 from brainsim.compose.plan import Connection, Group, Plan, Watch
 from brainsim.errors import FitError, Problem, RunError, SetupError, suggest
 from brainsim.runs import phases, weights
+from brainsim.runs import samples as shown
 from brainsim.runs.prepare import prepare
 
 #: Backends that can be stepped.
@@ -85,8 +86,9 @@ class Session:
         plan = self.plan = replace(prepared.plan, watches=_watches(prepared.plan))
         self.backend, self.reason = _choose(plan, backend)
         backends.room.check(plan, Path.cwd())
-        samples = datasets.load(plan.data.name, plan.data.splits) if plan.data else None
+        samples, said = shown.load(plan, prepared.root)
         order = phases.schedule(plan, samples).order if plan.data else None
+        self._said = said
         self._build(samples, order, weights.saved_values(plan, prepared.root))
         self.dt = plan.dt
         self._last = 0  # steps of the last call
@@ -109,7 +111,7 @@ class Session:
                 stepper = stepping.prepare(self.backend, built.network, dict(built.namespace), seed)
             except Exception as error:
                 raise native.failure(error, None) or builder.explain(error, plan) from error
-        self.notes = tuple(dict.fromkeys([*plan.notes, *brian.notes(), *notes]))
+        self.notes = tuple(dict.fromkeys([*plan.notes, *self._said, *brian.notes(), *notes]))
         self._step: Callable[[int], None] = stepper.step
         self._time: Callable[[], float] = stepper.time
         self._spikes = {

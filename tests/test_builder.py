@@ -193,8 +193,10 @@ def test_tables_of_samples_stay_inside():
     np.testing.assert_array_equal(order(np.array([-1, 1, 3])), [5, 6, 7])
     one_hot = functions.one_hot("goal", np.array([2, 0])).numpy
     np.testing.assert_array_equal(one_hot(0, np.arange(4)), [0, 0, 1, 0])
+    values = functions.table("values", np.array([[0.5, 2.0], [-1.0, 4.0]])).numpy
+    np.testing.assert_array_equal(values(np.array([1, 0, 9]), np.array([0, 1, 2])), [-1, 2, 0])
     with pytest.raises(TypeError):
-        functions.table("image", np.zeros((2, 2)))
+        functions.table("image", np.zeros((2, 2), np.float32))
 
 
 def test_paired_trace_sums_the_trace_before_each_spike():

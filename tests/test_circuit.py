@@ -398,6 +398,7 @@ def test_wrong_values_of_the_command_line(path, value, kind):
         ("{p: 0.1}", "{p: 1.5}", "value", "1.5", "from 0 to 1, got 1.5", "0.1"),
         ("{p: 0.1}", "{p: -0.1}", "value", "-0.1", "from 0 to 1", ""),
         ("{p: 0.1}", "{in_degree: 11}", "value", "11", "only 10 cells in area.exc", "multapses"),
+        ("{p: 0.1}", "{number: 1e4}", "value", "1e4", "pairs to choose from", "multapses"),
         ("{p: 0.1}", "{in_degree: 1.5}", "value", "1.5", "whole number", "1 or 2"),
         ("{p: 0.1}", "{distance: 1 mm}", "needs", "{distance", "layout", "layout: {ring"),
         ("delay: 1.5 ms", "delay: 0.25 ms", "value", "0.25 ms", "no multiple of the time step dt = 0.1 ms", "0.2 ms"),
@@ -439,7 +440,7 @@ def test_wrong_values_of_the_command_line(path, value, kind):
         ("run:", "stimuli: {a: {to: top.rat, constant: 3 Hz}}\nrun:", "name", "top.rat", "rat", "Did you mean rate?"),
         ("run:", "stimuli: {a: {to: tp.rate, constant: 3 Hz}}\nrun:", "name", "tp.rate", "no population tp", "top"),
         ("run:", "stimuli: {a: {to: top.rate, constant: 3 mV}}\nrun:", "unit", "3 mV", "expects a rate", "Hz"),
-        ("run:", "stimuli: {a: {to: top.rate}}\nrun:", "key", "a", "neither constant nor pulse", ""),
+        ("run:", "stimuli: {a: {to: top.rate}}\nrun:", "key", "a", "no constant, pulse, times or file", ""),
         ("run", "stimuli: {a: {to: top.E_L, pulse: {value: 1 mV, start: 2 s,stop: 1 s}}}\nrun", "value", "1 s", "", ""),
     ],
 )  # fmt: skip
@@ -511,10 +512,23 @@ run: {{duration: 1 s, dt: {dt}}}
     return make(text + PARTS, root).projections["ab"].connect
 
 
+RING = ", layout: {ring: 1 mm}"
+
+
 def test_rules_of_connection():
     assert connected("all") == {"rule": "all"}
     assert connected("{p: 1/k}") == {"rule": "p", "p": 1 / 3}
     assert connected("{in_degree: 2*k}") == {"rule": "in_degree", "in_degree": 6, "multapses": False}
+    assert connected("{number: 4*k}") == {"rule": "number", "number": 12, "multapses": False}
+    # 24 pairs: 24*ln(1/(1 - 0.5)) = 16.6, a little less because a pair may be drawn twice.
+    several = {"rule": "number", "number": round(np.log(0.5) / np.log(23 / 24)), "multapses": True}
+    assert connected("{p: 0.5, multapses: true}") == several
+    assert connected("{p: 0, multapses: true}") == {**several, "number": 0}
+    with pytest.raises(BrainsimError, match="there are only 24 pairs"):
+        connected("{number: 25}")
+    for rule, layouts in (("{p: 1", ""), ("{p: exp(-d/s)", RING), ("{p: 0.1, distance: s", RING)):
+        with pytest.raises(BrainsimError, match="multapses goes with a p below 1"):
+            connected(rule + ", multapses: true}", layouts)
     assert connected("{out_degree: 9, multapses: true}") == {"rule": "out_degree", "out_degree": 9, "multapses": True}
 
 
@@ -528,6 +542,12 @@ def test_connection_by_distance():
         connected("{distance: 3 ms}", ", layout: {ring: 1 mm}")
     with pytest.raises(BrainsimError, match=r"d is no parameter|d is not known"):
         connected("{p: exp(-d/s)}")
+
+
+def test_what_depends_on_the_distance_of_a_broken_population_is_no_second_problem():
+    text = TEXT.replace("size: n_exc}", "size: 1.5, layout: {ring: 1 mm}}")
+    text = text.replace("delay: 1.5 ms", "delay: d/(1*mm/ms)")
+    assert [problem.message for problem in problems(text)] == ["size must be a whole number, got 1.5"]
 
 
 def test_layouts_must_match():
@@ -596,6 +616,24 @@ def test_points(tmp_path: Path):
     (tmp_path / "p.csv").write_text("0,1e-3\n" * 9)
     [problem] = problems(text, tmp_path)
     assert "10 cells, it has 9 rows" in problem.message
+
+
+def test_points_from_code():
+    text = TEXT.replace("neuron: child, size: n,", "neuron: child, size: n, layout: {points: [POINTS]},")
+    found = make(text.replace("POINTS", '"(i % 3)*mm", 2 um, "i*um/N"')).populations["area.inh"].layout["points"]
+    k = np.arange(10)
+    np.testing.assert_allclose(found, np.stack([k % 3 * 1e-3, np.full(10, 2e-6), k * 1e-7], axis=1))
+    for wrong, message in (
+        ('"rand()*mm"', "computed, not drawn"),
+        ('"i*ms"', "expects a length"),
+        ('"mm/i"', "gives inf"),
+        ("", "one to three coordinates"),
+        ("1 um, 1 um, 1 um, 1 um", "one to three coordinates"),
+        ('"k*mm"', "k is not known"),
+    ):
+        [problem] = problems(text.replace("POINTS", wrong))
+        assert message in problem.message
+        assert problem.hint and problem.mark
 
 
 @pytest.mark.parametrize(("delay", "fine"), [("0 ms", True), ("5 ms", True), ("2*k*ms", True), ("7 ms", False)])

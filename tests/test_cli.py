@@ -181,7 +181,16 @@ class TestBrowse:
             "neuron: slow_lif\nextends: lif\nabout: A slow one.\nparameters: {g_L: 2 nS}\n"
         )
         done = brainsim_command("list", "neuron", "--library", "mine")
-        assert re.search(r"(?m)^slow_lif\s+A slow one\.", done.stdout)
+        assert re.search(r"(?m)^slow_lif < lif\s+A slow one\.", done.stdout)
+
+    def test_list_of_parts_with_every_word(self, brainsim_command):
+        done = brainsim_command("list", "--kind", "synapse", "conductance", "FAST")
+        assert re.search(r"(?m)^ampa\s", done.stdout)
+        assert not re.search(r"(?m)^(delta|nmda|lif)\s", done.stdout)
+        done = brainsim_command("list", "neurons", "poisson")
+        assert re.search(r"(?m)^lif_poisson < lif\s", done.stdout), done.stderr
+        done = brainsim_command("list", "zebra")
+        assert (done.returncode, done.stdout) == (0, "") and "zebra" in done.stderr
 
     def test_schema_is_json_with_documentation(self, brainsim_command):
         made = json.loads(brainsim_command("schema", "plasticity").stdout)
@@ -272,6 +281,19 @@ class TestShow:
         done = brainsim_command("show", "r_stdp")
         assert done.returncode == 0, done.stderr
         assert "tau_c" in done.stdout and "A_plus" in done.stdout  # own, and from its parent
+
+    def test_a_picture_of_a_part(self, brainsim_command, tmp_path: Path):
+        done = brainsim_command("show", "lif", "--out", "lif.svg", "--set", "E_L=-65 mV")
+        assert done.returncode == 0, done.stderr
+        assert "I_bias" in (tmp_path / "lif.svg").read_text()
+        done = brainsim_command("show", "lif", "--out", "lif.png", "--set", "E_l=-65 mV")
+        assert done.returncode == 2 and "Did you mean E_L?" in done.stderr
+
+    def test_why_there_is_no_picture(self, brainsim_command, tmp_path: Path):
+        (tmp_path / "still.yaml").write_text("neuron: still\nequations: |\n  v : 1\n")
+        done = brainsim_command("show", "still.yaml", "--out", "still.svg")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("There is no picture of still: ") and not (tmp_path / "still.svg").exists()
 
     def test_unknown_part(self, brainsim_command):
         done = brainsim_command("show", "r_stpd")
@@ -404,3 +426,15 @@ def test_tables_in_a_file_have_a_line_a_row(monkeypatch):
     text = console.table(("name", "about"), [("lif", "word " * 100), ("x", "y")], right=("name",))
     assert [line.split()[0] for line in text.splitlines()] == ["name", "lif", "x"]
     assert not any(line.endswith(" ") for line in text.splitlines())
+
+
+def test_show_refuses_endings_it_cannot_draw(tmp_path):
+    for ending in ("pdf", "JPG"):
+        ran = subprocess.run(
+            [sys.executable, "-m", "brainsim", "show", "lif", "--out", f"lif.{ending}"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert ran.returncode == 2
+        assert f"show cannot write .{ending.lower()}" in ran.stderr
+        assert "lif.svg" in ran.stderr
+        assert not list(tmp_path.iterdir())

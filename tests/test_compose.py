@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import brainsim
 from brainsim import circuit, source
 from brainsim.compose import compose, draws
 from brainsim.errors import BrainsimError
@@ -263,6 +264,56 @@ projections:
         assert group(plan, name).reset == "v = E_L\nn += 1"
 
 
+def test_additions_at_other_times_are_other_additions():
+    rule = """
+plasticity: counts
+parameters: {T_count: 2 ms}
+post:
+  equations: |
+    n : 1
+  every:
+    - {each: T_count, code: n += 1}
+equations: |
+  w : 1
+on_post: w = n_post
+"""
+    region = """
+populations: {a: {neuron: cell, size: 2}, b: {neuron: cell, size: 2}}
+projections:
+  p: {from: a, to: b, synapse: current, plasticity: counts, connect: all}
+  q: {from: a, to: b, synapse: current, plasticity: {name: counts, parameters: {T_count: 3 ms}}, connect: all}
+  r: {from: a, to: b, synapse: current, plasticity: counts, connect: all}
+"""
+    plan = plan_of(region, CELL, CURRENT, rule)
+    times = [(item.code, round(item.period * 1e3)) for item in group(plan, "b").regular]
+    assert times == [("n += 1", 2), ("n_2 += 1", 3)]
+    read = {name: connection(plan, name).pathways[-1].code for name in "pqr"}
+    assert read == {"p": "w = n_post", "q": "w = n_2_post", "r": "w = n_post"}
+
+
+@pytest.mark.parametrize("name", ["trial", "shown_post"])
+def test_a_synapse_cannot_read_what_its_cell_only_shows(name):
+    """Linked variables: Brian2 has no way from a synapse through a cell to a third group."""
+    showing = "neuron: showing\nequations: |\n  shown : 1 (linked)\nthreshold: shown > 1\nreset: ''"
+    rule = f"plasticity: reads\nequations: |\n  w : 1\non_post: w += {name}"
+    region = """
+populations:
+  a: {neuron: {neuron: own, equations: "x : 1", inputs: {pixel: 1}, threshold: x > 1, reset: x = 0}, size: 2}
+  b: {neuron: showing, size: 2}
+projections: {p: {from: a, to: b, synapse: {synapse: plain, equations: "w : 1"}, plasticity: reads, connect: all}}
+links: {b.shown: a.x}
+"""
+    found = problems(region, showing, rule)
+    text = f"p: reads reads {name.removesuffix('_post')}, which the cells of b only show: a synapse cannot see it"
+    assert [problem.message for problem in found] == [text]
+    assert "post: {equations: 'seen : 1'" in found[0].hint
+
+
+def test_a_part_that_runs_by_trials_is_checked_alone():
+    text = "neuron: own\nequations: |\n  n : 1\nevery:\n  - {each: trial_start, code: n = 0}\n"
+    assert brainsim.check(text) == ["needs what is around it: each: trial_start needs an experiment with trials"]
+
+
 def test_a_source_without_spikes_is_an_error():
     silent = "neuron: silent\nequations: |\n  x : 1\n"
     region = """
@@ -315,6 +366,24 @@ def test_connections_by_distance_go_the_short_way_round():
     d = np.abs(i * 0.1 - j * 0.2)
     assert 1.0 > np.minimum(d, 4 - d).mean() > 0.4  # exponential fading over 1 mm, cut at 2 mm: mean 0.69
     assert plan == plan_of(RING, CELL, CURRENT)
+
+
+def test_weights_and_delays_may_depend_on_the_distance():
+    """Cells 0.1 mm apart on a ring of 4 mm; without a layout on both sides there is no d."""
+    region = RING.replace("connect: {distance: 0.55 mm}", "connect: all, initial: {w: exp(-d/mm)}, delay: d/(1*mm/ms)")
+    plan = plan_of(region, CELL, CURRENT)
+    near = connection(plan, "near")
+    i, j = draws.pairs(near, seed=1)
+    d = np.abs(i * 0.1 - j * 0.2)
+    d = np.minimum(d, 4 - d)
+    known = {"d": draws.separations(near, i, j)}
+    weights = draws.values("near", near.initial[0], len(i), known, 1)
+    np.testing.assert_allclose(weights.value, np.exp(-d))
+    np.testing.assert_allclose(draws.delays(near, near.pathways[0].delays, len(i), known, plan).value, d * 1e-3)
+    assert connection(plan, "fading").places is None
+    assert plan == plan_of(region, CELL, CURRENT)
+    with pytest.raises(BrainsimError, match="d is not known"):
+        plan_of(region.replace("size: 20, layout: {ring: 4 mm}", "size: 20"), CELL, CURRENT)
 
 
 def test_equations_of_several_files_must_not_run_in_a_circle():

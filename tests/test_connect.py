@@ -29,6 +29,7 @@ OPTIONS = {
     "p": {"p": 0.3},
     "in_degree": {"in_degree": 7},
     "out_degree": {"out_degree": 7},
+    "number": {"number": 200},
     "distance": {"source_positions": LINE, "target_positions": LINE, "p": 0.7, "distance": 0.4},
     "matrix": {"source": [5, 0, 0, 2], "target": [1, 9, 3, 2]},
 }
@@ -83,6 +84,8 @@ def test_a_cell_is_not_connected_to_itself(rule, offset):
         assert np.all(np.bincount(j, minlength=30) == 7), "the number of sources stays what was asked for"
     if rule == "out_degree":
         assert np.all(np.bincount(i, minlength=30) == 7)
+    if rule == "number":
+        assert len(i) == 200
 
 
 def test_cells_of_two_populations_may_have_the_same_number():
@@ -282,6 +285,34 @@ def test_distance_does_not_depend_on_the_size_of_the_chunks():
     np.testing.assert_array_equal(i[i < 3], few_i)
     np.testing.assert_array_equal(j[i < 3], few_j)
     assert i.max() == 39
+
+
+@pytest.mark.parametrize("offset", [None, 0, 2, -3, 7, -9])
+@pytest.mark.parametrize("multapses", [False, True])
+def test_a_number_of_pairs_is_drawn_evenly_from_all_that_are_possible(offset, multapses):
+    n, m, number, repeats = 6, 5, 12, 3000
+    generator, counts = rng(), np.zeros((n, m))
+    for _ in range(repeats):
+        i, j = connect.fixed_number(n, m, generator, number, multapses, offset)
+        assert len(i) == number
+        np.add.at(counts, (i, j), 1)
+    possible = np.ones((n, m), dtype=bool)
+    if offset is not None:
+        possible &= np.arange(n)[:, None] + offset != np.arange(m)
+    p = number / possible.sum()
+    assert np.all(counts[~possible] == 0)
+    assert np.all(np.abs(counts[possible] / repeats - p) < 5 * np.sqrt(p / repeats))
+
+
+def test_every_pair_once_at_most_and_all_of_them_if_asked_for():
+    i, j = pairs("number", 5, 5, rng(), number=20, offset=0)
+    assert len({*zip(i.tolist(), j.tolist(), strict=True)}) == 20
+    assert len(pairs("number", 5, 5, rng(), number=60, offset=0, multapses=True)[0]) == 60
+    assert len(pairs("number", 1, 1, rng(), number=0, offset=0)[0]) == 0
+    with pytest.raises(FitError, match="only 20 pairs"):
+        pairs("number", 5, 5, rng(), number=21, offset=0)
+    with pytest.raises(FitError, match="only 0 pairs"):
+        pairs("number", 1, 1, rng(), number=1, offset=0, multapses=True)
 
 
 # --- lists ----------------------------------------------------------------------------------------------

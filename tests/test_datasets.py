@@ -75,6 +75,18 @@ def test_fewer_rows_are_the_first_rows(nowhere):
     np.testing.assert_array_equal(some.images[10:], more.images[20:30])
 
 
+def test_a_validation_split_follows_the_training_rows(nowhere):
+    held = datasets.load("mnist", {"train": 30, "label": 40, "test": 20}, test_from="train")
+    more = datasets.load("mnist", {"train": 60, "test": 20})
+    assert (held.splits["train"], held.splits["test"]) == (slice(0, 30), slice(40, 60))
+    np.testing.assert_array_equal(held.images, more.images[:60])
+    np.testing.assert_array_equal(held.labels, more.labels[:60])
+    with pytest.raises(SetupError, match="do not suffice"):
+        datasets.load("mnist", {"train": 1900, "test": 101}, test_from="train")
+    with pytest.raises(FitError, match="has 60,000 training samples, but 60,001"):
+        datasets.load("mnist", {"train": 60_000, "test": 1}, test_from="train")
+
+
 @needs_data
 def test_the_subset_is_the_first_rows_of_the_full_set():
     full, part = datasets.load("mnist", ALL), datasets.load("mnist", {"train": 2000, "test": 500})

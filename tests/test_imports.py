@@ -16,9 +16,10 @@ ENGINE = ROOT / "brainsim"
 ORDER = [
     "errors", "units", "source", "spec",
     "names", "guard", "places", "arithmetic", "expressions", "equations", "inherit",
+    "encoders", "readouts",
     "library", "overrides", "circuit", "seeds", "connect", "brian", "functions", "compose", "draws", "script",
-    "builder", "native", "backends", "datasets", "readouts", "record", "provenance", "runs", "session", "analysis",
-    "plots", "report", "cli",
+    "builder", "native", "backends", "datasets", "record", "provenance", "runs", "estimates", "sweeps", "session",
+    "analysis", "plots", "portrait", "report", "cli",
 ]  # fmt: skip
 #: The package itself (the Python API, imported lazily by its users) and ``python -m brainsim`` come last.
 LAST = {"__init__", "__main__"}
@@ -56,7 +57,7 @@ def wrong_imports(module: str, imported: set[str]) -> list[str]:
         return []
     earlier = set(ORDER[: ORDER.index(module)]) if module != "native" else set()  # usable by any Brian2 script
     # The command line sits on top of everything, so it may use the package as its users do.
-    allowed = earlier | ({"run", "plan", "check", "open"} if module == "cli" else set())
+    allowed = earlier | ({"run", "plan", "check", "open", "sweep", "estimate"} if module == "cli" else set())
     return sorted(imported - allowed)
 
 

@@ -92,3 +92,81 @@ def test_too_few_trials_give_an_empty_curve_and_no_test_trials_no_number():
 def test_labels_that_do_not_fit_are_refused(labels):
     with pytest.raises(ValueError, match="labels"):
         readouts.assign(np.ones((2, 2), int), np.array(labels), 3)
+
+
+def test_where_cells_stand_for_classes_nothing_is_learned():
+    counts, labels = np.array([[3, 1, 0], [2, 2, 0], [0, 0, 5]]), np.array([0, 1, 2])
+    assigned = readouts.fit("spike_count", counts, labels, 3)
+    assert assigned.tolist() == [0, 1, 2]
+    found = readouts.evaluate("spike_count", assigned, counts, labels, 3)
+    assert (found.accuracy_ties_wrong, found.accuracy_argmax) == (2 / 3, 2 / 3)
+    assert found.n_tied == 1
+    # The course of learning needs no other block to give classes: each of two blocks is scored as it is.
+    twice = np.tile(counts, (2, 1)), np.tile(labels, 2)
+    assert readouts.learning_curve(*twice, 3, smallest=3, method="spike_count") == [(3, 2 / 3), (6, 2 / 3)]
+
+
+def test_blocks_of_cells_count_together():
+    found = readouts.spike_count(np.array([[2, 0, 1, 0], [0, 1, 3, 0], [1, 0, 0, 1], [0, 0, 0, 0]]), 2)
+    assert found.scores.tolist() == [[2, 1], [1, 3], [1, 1], [0, 0]] and found.predicted.tolist() == [0, 1, 0, 0]
+    assert found.tied.tolist() == [False, False, True, True] and found.silent.tolist() == [False] * 3 + [True]
+    with pytest.raises(ValueError, match="4 cells cannot be shared by 3"):
+        readouts.spike_count(np.zeros((1, 4), int), 3)
+
+
+def test_the_earliest_spike_decides_and_two_in_one_step_tie():
+    never = 100
+    steps = np.array([[9, 100, 4, 100], [100, 2, 100, 3], [5, 100, 100, 5], [100, 100, 100, 100]])
+    found = readouts.first_spike(steps, 2, never)
+    assert found.predicted[:2].tolist() == [1, 0]
+    assert found.tied.tolist() == [False, False, True, True] and found.silent.tolist() == [False] * 3 + [True]
+    result = readouts.evaluate("first_spike", np.array([0, 0, 1, 1]), steps, np.array([1, 0, 0, 0]), 2, never=never)
+    assert (result.accuracy_ties_wrong, result.accuracy_argmax) == (0.5, 1.0)
+    assert (result.n_silent, result.n_tied) == (1, 1) and result.undecided.tolist() == [2, 0]
+
+
+def test_a_population_vector_is_the_circular_mean():
+    degrees = np.deg2rad([0, 90, 180, 270])
+    angle, length = readouts.population_vector(
+        np.array([[1, 1, 0, 0], [1, 0, 0, 1], [1, 0, 1, 0], [0, 0, 0, 0]]), degrees
+    )
+    np.testing.assert_allclose(np.rad2deg(angle[:2]), [45, 315])
+    np.testing.assert_allclose(length, [np.sqrt(0.5), np.sqrt(0.5), 0, 0], atol=1e-12)
+    assert np.isnan(angle[3])
+    # von Mises tuning: the mean of cosines of a full circle of cells gives the angle back exactly
+    cells, asked = 2 * np.pi * np.arange(36) / 36, np.array([0.3, 2.0, 6.1])
+    rates = np.exp(3 * np.cos(cells - asked[:, None]))
+    np.testing.assert_allclose(readouts.population_vector(rates)[0], asked, atol=1e-6)
+    np.testing.assert_allclose(readouts.centre_of_mass([[1, 3], [2, 0], [0, 0]], [10.0, 20.0]), [17.5, 10, np.nan])
+    found = readouts.decide_population_vector(np.array([[0, 5, 1, 0], [1, 0, 1, 0], [0, 0, 0, 2]]), 4)
+    assert found.predicted[[0, 2]].tolist() == [1, 3] and found.tied.tolist() == [False, True, False]
+    half_way = readouts.decide_population_vector(np.array([[1, 1, 0, 0]]), 4)
+    assert half_way.tied.tolist() == [True]
+
+
+@pytest.mark.parametrize("shape", [(60, 8), (12, 30)])
+@pytest.mark.parametrize("ridge", [0.0, 3.0])
+def test_linear_weights_solve_the_normal_equations(shape, ridge):
+    rng = np.random.default_rng(2)
+    counts, labels = rng.poisson(3, shape), rng.integers(0, 3, shape[0])
+    weights = readouts.fit_linear(counts, labels, 3, ridge=ridge)
+    # The gradient of |Y - [X 1] W|^2 + ridge |W without the constant|^2 vanishes.
+    x, y = np.column_stack([counts, np.ones(len(counts))]), np.eye(3)[labels]
+    penalty = ridge * np.vstack([weights[:-1], np.zeros((1, 3))])
+    np.testing.assert_allclose(x.T @ (y - x @ weights) - penalty, 0, atol=1e-8)
+
+
+def test_a_linear_readout_hears_what_class_sums_cannot():
+    # Class 1 is when exactly one of two cells is silent: with counts 0 to 3 the third cell says so, inversely.
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 400)
+    counts = np.column_stack([rng.poisson(5, 400), 9 - 3 * labels + rng.integers(0, 2, 400)])
+    known, asked = slice(0, 200), slice(200, 400)
+    fitted = readouts.fit("linear", counts[known], labels[known], 2, ridge=1.0)
+    found = readouts.evaluate("linear", fitted, counts[asked], labels[asked], 2)
+    assert found.accuracy == 1.0 and found.assigned.size == 0
+    assert readouts.class_sum(counts[known], labels[known], counts[asked], labels[asked], 2).accuracy < 0.7
+    silent = readouts.decide_linear(np.zeros((1, 2), int), fitted)
+    assert silent.tied.tolist() == [True] and silent.silent.tolist() == [True]
+    curve = readouts.learning_curve(counts, labels, 2, points=3, method="linear")
+    assert [accuracy for _, accuracy in curve] == [1.0] * 3

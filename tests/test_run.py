@@ -516,3 +516,26 @@ except AttributeError: print("fine")
         [sys.executable, "-c", code, PAIR], capture_output=True, text=True, env=environment, check=False
     )
     assert done.stdout == "fine\n", done.stderr
+
+
+def test_a_readout_of_cells_that_have_their_class_needs_no_labelling_phase(tmp_path):
+    """Ten cells, of which cell 3 alone fires: every 3 among the test samples is right, and nothing else."""
+    text = """
+experiment: taught
+region:
+  region: taught
+  populations:
+    cell:
+      neuron: {neuron: third, inputs: {pixel: 1}, equations: "v : 1", threshold: i == 3 and rand() < 0.5}
+      size: 10
+data: {name: mnist, test: 20}
+trial: {duration: 10 ms, inputs: {image: cell.pixel}}
+phases: {test: {data: test}}
+readout: {name: spike_count, population: cell}
+run: {dt: 1 ms, backend: numpy}
+record: {spikes: [cell]}
+"""
+    summary = brainsim.run(text, out=tmp_path / "run").summary["readout"]
+    labels = datasets.load("mnist", {"test": 20}).labels
+    assert summary["accuracy_ties_wrong"] == np.mean(labels == 3) > 0
+    assert summary["cells_of_class"] == [1] * 10

@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 
 from brainsim import backends, expressions, script
 from brainsim.compose import draws
-from brainsim.compose.plan import Connection, Initial, Phase, Plan, Watch, Wiring
+from brainsim.compose.plan import Connection, Initial, Line, Phase, Places, Plan, Watch, Wiring
 from brainsim.script.formula import numpy_code
 from brainsim.script.words import block, comment, literal, seconds
 from brainsim.units import NONE, UNITS, Quantity, parse_unit
+
+TIME, LENGTH, VOLT = (parse_unit(unit)[1] for unit in ("second", "meter", "volt"))
 
 GOLDEN = Path(__file__).parent / "golden"
 SMALL = {"n_in": 100, "n_out": 10, "train": 3, "test": 2}
@@ -215,6 +217,29 @@ def test_long_arrays_go_into_a_file(tmp_path):
     backends.run(plan, "numpy", None, None, memory)
     np.testing.assert_array_equal(memory.times_ids("cells")[0], out["spikes.t"])
     assert len(out["spikes.t"]) > 10
+
+
+def test_values_that_depend_on_the_distance(tmp_path):
+    """Weights and delays; the distance is printed as a function of its own."""
+    plan = line()
+    [near] = plan.connections
+    delay = Initial("delay", "d/(5*mm/ms)", TIME, "near.delay")
+    places = Places(*(near.wiring.options[k] for k in ("source_positions", "target_positions")), None, LENGTH)
+    near = replace(
+        near,
+        equations=(Line("w : volt"),),
+        constants=(),
+        initial=(Initial("w", "2*mV*exp(-d/(5*mm))", VOLT, "near.w"),),
+        pathways=(replace(near.pathways[0], delay=None, delays=delay),),
+        places=places,
+    )
+    plan = replace(plan, connections=(near,))
+    out, memory = run_script(plan, tmp_path), Memory()
+    backends.run(plan, "numpy", None, None, memory)
+    np.testing.assert_array_equal(memory.times_ids("cells")[0], out["spikes.t"])
+    other = Memory()
+    backends.run(line(), "numpy", None, None, other)
+    assert not np.array_equal(memory.times_ids("cells")[0], other.times_ids("cells")[0])
 
 
 def test_a_connection_without_pairs_is_left_out(tmp_path):

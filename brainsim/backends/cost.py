@@ -6,25 +6,51 @@ compiled already does not count: the choice must be the same at the second start
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from brainsim.compose.plan import Connection, Group, Plan
 
-OBJECT = 7e-6  # seconds for one code object in one step, whatever its size
-ELEMENT = 6e-9  # for one statement on one cell or synapse
-EVENT = 25e-9  # for one statement on one synapse that an event reaches
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of one core."""
+
+    object: float  # for one code object in one step, whatever its size
+    element: float  # for one statement on one cell or synapse
+    event: float  # for one statement on one synapse that an event reaches
+
+
+NUMPY = Speed(object=7e-6, element=6e-9, event=25e-9)
+COMPILED = Speed(object=5e-8, element=1.5e-9, event=3e-9)
 RATE = 10.0  # assumed events of a cell per second
 SPEEDUP = 10.0  # of compiled code over numpy, at least
 SYNAPSE = 32.0  # bytes of memory for a synapse
 SAMPLE = 24.0  # for a recorded value
 
 
-def numpy_seconds(plan: Plan) -> float:
+def seconds(plan: Plan, speed: Speed) -> float:
     """Seconds of wall time, without building."""
-    per_step = sum(_group(group, plan.dt) for group in plan.groups)
-    per_step += sum(_connection(connection, plan.dt) for connection in plan.connections)
-    per_step += sum(OBJECT * (plan.dt / (watch.every or plan.dt)) for watch in plan.watches)
+    per_step = sum(_group(group, plan.dt, speed) for group in plan.groups)
+    per_step += sum(_connection(connection, plan.dt, speed) for connection in plan.connections)
+    per_step += sum(speed.object * (plan.dt / (watch.every or plan.dt)) for watch in plan.watches)
     return per_step * steps(plan)
+
+
+def numpy_seconds(plan: Plan) -> float:
+    """Seconds on numpy, without building."""
+    return seconds(plan, NUMPY)
+
+
+def run_seconds(plan: Plan, backend: str) -> float:
+    """Seconds on any backend, without building."""
+    return seconds(plan, NUMPY if backend in ("numpy", "cython") else COMPILED)
+
+
+def first_time_seconds(plan: Plan, backend: str) -> float:
+    """Seconds of compiling when a backend meets a plan for the first time."""
+    if backend == "numpy":
+        return 0.0
+    return compile_seconds(plan) if backend == "native" else standalone_compile_seconds(plan)
 
 
 def code_objects(plan: Plan) -> int:
@@ -34,12 +60,20 @@ def code_objects(plan: Plan) -> int:
         codes = (group.threshold, group.threshold, group.reset, *(event.code for event in group.events))
         count += any("/dt" in line.text.split("=")[0] for line in group.equations)
         count += sum(map(bool, codes)) + len(group.events) + len(group.regular)
-    return count + sum(2 * len(connection.pathways) + len(connection.regular) for connection in plan.connections)
+    for connection in plan.connections:
+        count += 2 * len(connection.pathways) + len(connection.regular) + _continuous(connection)
+    return count
 
 
 def compile_seconds(plan: Plan) -> float:
-    """Seconds until a network runs on the native device for the first time."""
-    return 1.0 + 0.05 * code_objects(plan)
+    """Seconds until a network runs on the native device for the first time: equal objects share what is compiled."""
+    groups = {(tuple(line.text for line in g.equations), g.threshold, g.reset, g.method): g for g in plan.groups}
+    connections = {
+        (tuple(line.text for line in c.equations), tuple(way.code for way in c.pathways), tuple(c.regular)): c
+        for c in plan.connections
+    }
+    distinct = replace(plan, groups=tuple(groups.values()), connections=tuple(connections.values()))
+    return 1.0 + 0.05 * code_objects(distinct)
 
 
 def standalone_compile_seconds(plan: Plan) -> float:
@@ -70,6 +104,8 @@ def synapses(connection: Connection) -> float:
         return target * options["in_degree"]
     if rule == "out_degree":
         return source * options["out_degree"]
+    if rule == "number":
+        return options["number"]
     if rule == "matrix":
         return len(options["source"])
     return source * target  # an upper bound for distance
@@ -112,27 +148,35 @@ def _statements(code: str) -> int:
     return max(1, len([line for line in code.replace(";", "\n").splitlines() if line.strip()]))
 
 
-def _group(group: Group, dt: float) -> float:
+def _group(group: Group, dt: float, speed: Speed) -> float:
     equations = [line.text for line in group.equations]
     differential = sum("/dt" in text.split("=")[0] for text in equations)
     seconds = 0.0
     if differential:
-        seconds += OBJECT * (1 + 0.3 * differential) + ELEMENT * group.size * 4 * differential
+        seconds += speed.object * (1 + 0.3 * differential) + speed.element * group.size * 4 * differential
     for condition in (group.threshold, group.reset, *(event.condition for event in group.events)):
-        seconds += (OBJECT + ELEMENT * group.size) if condition else 0.0
-    return seconds + _regular(group.regular, group.size, dt)
+        seconds += (speed.object + speed.element * group.size) if condition else 0.0
+    return seconds + _regular(group.regular, group.size, dt, speed)
 
 
-def _connection(connection: Connection, dt: float) -> float:
+def _connection(connection: Connection, dt: float, speed: Speed) -> float:
     count = synapses(connection)
-    seconds = _regular(connection.regular, count, dt)
+    seconds = _regular(connection.regular, count, dt, speed)
+    seconds += _continuous(connection) * (speed.object + 4 * speed.element * count)
     for pathway in connection.pathways:
-        seconds += 1.5 * OBJECT + EVENT * count * RATE * dt * _statements(pathway.code)
+        seconds += 1.5 * speed.object + speed.event * count * RATE * dt * _statements(pathway.code)
     return seconds
 
 
-def _regular(items, size: float, dt: float) -> float:
-    return sum((OBJECT + 3 * ELEMENT * size * _statements(item.code)) * dt / item.period for item in items)
+def _continuous(connection: Connection) -> int:
+    """Equations of the synapses that are worked out in every step."""
+    texts = [line.text for line in connection.equations]
+    clocked = sum("/dt" in text.split("=")[0] and "event-driven" not in text for text in texts)
+    return clocked + sum("(summed)" in text for text in texts)
+
+
+def _regular(items, size: float, dt: float, speed: Speed) -> float:
+    return sum((speed.object + 3 * speed.element * size * _statements(item.code)) * dt / item.period for item in items)
 
 
 def in_words(seconds: float) -> str:

@@ -45,11 +45,11 @@ def check(plan: Plan, folder: Path) -> None:
             continue
         words = "; ".join(n.words for n, size in zip(needs, wanted, strict=True) if size >= 0.2 * total)
         kept = "there are" if what == "memory" else "free are"
-        message = f"the run needs at least {_size(total)} of {what}, {kept} {_size(there)} ({words})"
+        message = f"the run needs at least {size_in_words(total)} of {what}, {kept} {size_in_words(there)} ({words})"
         raise SetupError(Problem("limit", message, hint=hint))
 
 
-def _size(bytes_: float) -> str:
+def size_in_words(bytes_: float) -> str:
     """``24 GB``."""
     for unit, scale in (("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if bytes_ >= scale:

@@ -77,6 +77,8 @@ def settings(target: str) -> dict[str, Any]:
     return {
         "codegen__target": "numpy" if target == "native" else target,
         "codegen__string_expression_target": "numpy",
+        # Dimensions were checked before; Brian2 else checks each call of exprel, printing the array to do so.
+        "codegen__runtime__numpy__discard_units": True,
         "codegen__loop_invariant_optimisations": True,
         "codegen__cpp__extra_compile_args_gcc": COMPILE_FLAGS,
         "codegen__cpp__extra_compile_args": None,

@@ -125,7 +125,7 @@ def _function(item: extra.Function) -> Any:
 def _group(b2: Any, group: Group, plan: Plan, built: Built, clocks: _Clocks) -> Any:
     options: dict[str, Any] = {}
     for key in ("threshold", "reset", "method"):
-        if getattr(group, key):
+        if getattr(group, key) or (key == "reset" and group.threshold and group.reset == ""):
             options[key] = getattr(group, key)
     if group.refractory:
         options["refractory"] = group.refractory
@@ -208,6 +208,8 @@ def _connection(b2: Any, connection: Connection, plan: Plan, built: Built, clock
         "N_pre": Quantity(connection.source.size),
         "N_post": Quantity(connection.target.size),
     }
+    d = draws.separations(connection, i, j)
+    known |= {} if d is None else {"d": d}
     _regular(made, connection.regular, clocks)
     _constants(made, connection.constants)
     _initial(made, connection, len(i), known, built)

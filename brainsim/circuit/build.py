@@ -62,7 +62,7 @@ def build(
     final = protocol.final()
     spec = check(final, problems)
     problems.raise_any(FitError)
-    resolved = {key: value for key, value in final.data.items() if key not in ("extends", "set")}
+    resolved = {key: value for key, value in final.data.items() if key not in ("extends", "set", "sweep")}
     resolved["region"] = top.resolved
     if cite := list(library.citations(tree)):
         resolved["cite"] = cite
@@ -73,6 +73,7 @@ def build(
         projections=regions.projections,
         links=tuple(regions.links.values()),
         silent=tuple(regions.silent.values()),
+        trains=protocol.trains,
         notes=tuple(dict.fromkeys(site.notes)),
         cite=tuple(site.cite),
         resolved=resolved,

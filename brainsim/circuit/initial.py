@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from brainsim.circuit.variables import Names
 from brainsim.errors import COMMAND_LINE, FileError, suggest
 from brainsim.overrides import Given, given
 from brainsim.source import Tree
-from brainsim.units import Quantity
+from brainsim.units import Dims, Quantity
 
 #: What code may name besides variables and parameters.
 CELL_WORDS = ("i", "N")
@@ -28,8 +29,12 @@ def initial(
     names: Names | None,
     own: dict[str, Given],
     words: tuple[str, ...],
+    further: Mapping[str, Dims | None] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Initial values of a population or projection beyond those of its parts, and the same as YAML."""
+    """Initial values of a population or projection beyond those of its parts, and the same as YAML.
+
+    Code may name ``words``, which are plain numbers, and ``further`` with their dimensions.
+    """
     overrides, problems = regions.site.overrides, regions.problems
     here = tree.get(("initial",), {})
     found: dict[str, Any] = {}
@@ -58,8 +63,8 @@ def initial(
             value: Any = _saved(regions, chosen)
             yaml[name] = chosen.value
         else:
-            dims = names.settable[name]
-            value = code(chosen, scope, f"initial {name}", problems, allowed=names.all, builtin=words, dims=dims)
+            dims, allowed = names.settable[name], {**(further or {}), **names.all}
+            value = code(chosen, scope, f"initial {name}", problems, allowed=allowed, builtin=words, dims=dims)
             if value is not None:
                 yaml[name] = literal(value) if isinstance(value, Quantity) else value
         if value is not None:

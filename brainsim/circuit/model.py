@@ -8,6 +8,7 @@ from typing import Any
 
 import networkx as nx
 
+from brainsim.encoders import Spikes
 from brainsim.errors import Mark
 from brainsim.source import Tree
 from brainsim.spec import Experiment
@@ -83,6 +84,7 @@ class Circuit:
     projections: Mapping[str, Projection]
     links: tuple[Link, ...]
     silent: tuple[Projection, ...] = ()  # a lesion took their source: only what the synapses are on the target stays
+    trains: Mapping[str, Spikes] = field(default_factory=dict)  # stimulus -> the spike trains it plays
     notes: tuple[str, ...] = ()
     cite: tuple[str, ...] = ()
     resolved: Mapping[str, Any] = field(

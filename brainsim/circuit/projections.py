@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from brainsim.circuit import wiring
@@ -15,7 +16,7 @@ from brainsim.circuit.variables import add_to_cells, of_synapse
 from brainsim.errors import suggest
 from brainsim.overrides import Given
 from brainsim.source import Tree
-from brainsim.units import Quantity
+from brainsim.units import Dims, Quantity
 
 
 class Projections:
@@ -61,11 +62,12 @@ class Projections:
         complete = len(parts) == len(synapses) + (rule_use.data is not None or rule is not None)
         whole_names = names if complete else None
         autapses = self._flag(settle("autapses"), False)
-        delay = self._drawn_delay(settle("delay"), scope)
+        ends = [side[1] if side else None for side in sides]
+        further = self._distance(ends)
+        delay = self._drawn_delay(settle("delay"), scope, further)
         learn_delay = self._delay(settle("learn_delay"), scope, "learn_delay")
         port = settle("port")
-        start, start_yaml = initial(self.regions, tree, path, scope, whole_names, {}, SYNAPSE_WORDS)
-        ends = [side[1] if side else None for side in sides]
+        start, start_yaml = initial(self.regions, tree, path, scope, whole_names, {}, SYNAPSE_WORDS, further)
         connect = None
         if ends[0] is not None and ends[1] is not None:
             layouts = (self.regions.populations[ends[0].path].layout, self.regions.populations[ends[1].path].layout)
@@ -171,11 +173,21 @@ class Projections:
             return default
         return chosen.value
 
-    def _drawn_delay(self, chosen: Given | None, scope: Scope) -> Quantity | str | None:
+    def _distance(self, ends: list[Ends | None]) -> dict[str, Dims | None]:
+        """``d``, the distance from source to target, where both have a layout of one kind."""
+        if ends[0] is None or ends[1] is None:
+            return {"d": None}  # an end is wrong itself, and reported
+        first, second = (self.regions.populations[end.path].layout for end in ends if end is not None)
+        unit = wiring.distance_unit((first, second))
+        return {} if unit is None else {"d": unit}
+
+    def _drawn_delay(
+        self, chosen: Given | None, scope: Scope, further: Mapping[str, Dims | None]
+    ) -> Quantity | str | None:
         """One delay for all synapses, or code that draws one for each."""
         if chosen is None:
             return None
-        found = code(chosen, scope, "delay", self.problems, allowed={}, builtin=SYNAPSE_WORDS, dims=wiring.TIME)
+        found = code(chosen, scope, "delay", self.problems, allowed=further, builtin=SYNAPSE_WORDS, dims=wiring.TIME)
         return self._delay(chosen, scope, "delay") if isinstance(found, Quantity) else found
 
     def _delay(self, chosen: Given | None, scope: Scope, what: str) -> Quantity | None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from brainsim import source
+from brainsim.circuit import trains
 from brainsim.circuit.parts import Site
 from brainsim.circuit.regions import Node, Regions
 from brainsim.circuit.values import Scope, evaluate, literal
 from brainsim.circuit.variables import Names
 from brainsim.circuit.wiring import TIME, ends, find_population, on_grid, split_slice
-from brainsim.errors import Mark, suggest
+from brainsim.encoders import ENCODERS, UNITS, Spikes
+from brainsim.errors import FileError, Mark, suggest
 from brainsim.overrides import Given, given, put
+from brainsim.readouts import READOUTS, Method
 from brainsim.source import Tree
 from brainsim.spec.experiment import Data, Phase, Readout, Run
-from brainsim.units import Dims, Quantity
+from brainsim.units import NONE, Dims, Quantity, describe, parse_unit
 
 Steps = tuple[str | int, ...]
 
@@ -32,6 +36,7 @@ class Protocol:
         self.values: dict[Steps, Given] = {}  # what replaces the value in the file
         self.lesioned: list[Steps] = []  # entries that name a population of size 0
         self.fed: dict[str, str] = {}  # input or parameter -> what feeds it
+        self.trains: dict[str, Spikes] = {}  # stimulus -> the spike trains it plays
         self.dt: float | None = None
 
     def settle(self, *path: str | int, default: Any = None) -> Given | None:
@@ -94,8 +99,8 @@ class Protocol:
             for field in self.tree.get(("trial", "inputs"), {}):
                 self._input(field)
         if self._has("data"):
-            for key, field in Data.model_fields.items():
-                self.settle("data", key, default=None if field.is_required() else field.default)
+            found = {key: self.settle("data", key, default=field.default) for key, field in Data.model_fields.items()}
+            self._data(found["name"], found["file"])
         for name in self.tree.get(("phases",), {}):
             self._phase(name, top)
         if self._has("readout"):
@@ -106,6 +111,22 @@ class Protocol:
             self._cells(str(text), ("record", "spikes", k), slices=True)
         for text in self.tree.get(("record", "state"), {}):
             self._state(text)
+
+    def _data(self, name: Given | None, file: Given | None) -> None:
+        """Samples come from a data set or from a file below the folder of the experiment."""
+        if (name is None) == (file is None):
+            message = "data has a name and a file" if name else "data says neither name nor file"
+            self.problems.add("key", message, self._key("data"), "Write name: mnist, or file: values.csv.")
+        if file is None:
+            return
+        mark = file.mark or self.tree.mark(("data", "file"))
+        try:
+            path = source.within(self.regions.root, str(file.value), mark)
+        except FileError as error:
+            self.problems.take(error)
+            return
+        if path.suffix not in (".csv", ".npz"):
+            self.problems.add("path", f"{file.value} is no file of samples", mark, "Give a .csv or .npz file.")
 
     def _has(self, key: str) -> bool:
         return isinstance(self.tree.get((key,)), dict)
@@ -217,11 +238,33 @@ class Protocol:
                     "Read out another population.",
                 )
         phase, phases = self.values.get(("readout", "assign_from")), self.tree.get(("phases",), {})
+        name = self.values.get(("readout", "name"))
+        method = READOUTS.get(str(name.value)) if name is not None else None
+        if method is None:
+            return
+        self._readout_parameters(str(name.value) if name else "", method)
+        if method.fit is None:
+            return  # cells have their class from the start
         if phase and phases and phase.value not in phases:
             mark, name = phase.mark or self._key("readout"), phase.value
             self.problems.add(
                 "name", f"readout.assign_from: there is no phase {name}", mark, suggest(str(name), phases, "phase")
             )
+
+    def _readout_parameters(self, name: str, method: Method) -> None:
+        """``readout.ridge``: the word ``parameters`` is skipped."""
+        for parameter in self.tree.get(("readout", "parameters")) or {}:
+            if parameter not in method.parameters:
+                mark = self._key("readout", "parameters", parameter)
+                hint = suggest(parameter, method.parameters, "parameter") if method.parameters else "Remove it."
+                self.problems.add("name", f"{name} has no parameter {parameter}", mark, hint)
+        for parameter, default in method.parameters.items():
+            where = ("readout", "parameters", parameter)
+            own = given(self.tree, *where) or Given(default)
+            chosen = self.site.overrides.settle(f"readout.{parameter}", own) or own
+            found = evaluate(chosen, self.scope, parameter, self.problems, NONE, False)
+            if found is not None:
+                self.values[where] = Given(literal(found), chosen.mark, chosen.lines)
 
     # -- places in the circuit --------------------------------------------------------------------
 
@@ -269,11 +312,59 @@ class Protocol:
         return full, fit[name]
 
     def _input(self, field: str) -> None:
-        at = ("trial", "inputs", field)
-        chosen = self.settle(*at)
-        found = self._variable(str(chosen.value), at, "input") if chosen is not None else None
+        at: Steps = ("trial", "inputs", field)
+        place = at
+        if isinstance(self.tree.get(at), dict):
+            place = (*at, "to")
+            self._encode(field, at)
+        chosen = self.settle(*place)
+        found = self._variable(str(chosen.value), place, "input") if chosen is not None else None
+        if self.lesioned and self.lesioned[-1] == place != at:
+            self.lesioned[-1] = at
+            self.site.overrides.block(".".join(map(str, at)))
         if found is not None and chosen is not None:
             self.fed[f"{found[0]}.{str(chosen.value).rpartition('.')[2]}"] = f"trial.inputs.{field}"
+
+    def _encode(self, field: str, at: Steps) -> None:
+        """The encoders of an input: their parameters, and whether each takes what the one before it makes."""
+        if field in ("events", "label"):
+            message = "events are spikes already" if field == "events" else "a label is no value"
+            hint = f"Write {field}: {self.tree.get((*at, 'to'), 'POPULATION.INPUT')}."
+            self.problems.add("value", f"{message}, so {field} takes no encoder", self._key(*at, "encode"), hint)
+            return
+        uses = self.tree.get((*at, "encode"))
+        many = isinstance(uses, list)
+        for k, use in enumerate(uses if many else [uses]):
+            place: Steps = (*at, "encode", k) if many else (*at, "encode")
+            name = use.get("name") if isinstance(use, dict) else use
+            encoder = ENCODERS[str(name)]
+            if encoder.makes == "spikes" and many and k < len(uses) - 1:
+                message = f"{name} makes spikes, so no encoder can come after it"
+                self.problems.add("value", message, self.tree.mark(place), "Put it last.")
+            given_ = use.get("parameters") or {} if isinstance(use, dict) else {}
+            for parameter in given_:
+                if parameter not in encoder.parameters:
+                    mark = self._key(*place, "parameters", parameter)
+                    hint = suggest(parameter, encoder.parameters, "parameter")
+                    self.problems.add("name", f"{name} has no parameter {parameter}", mark, hint)
+            for parameter, default in encoder.parameters.items():
+                self._encoder_parameter(str(name), at, place, parameter, default is None)
+
+    def _encoder_parameter(self, encoder: str, at: Steps, place: Steps, name: str, needed: bool) -> None:
+        """``trial.inputs.image.encode.t_max``: the word ``parameters`` is skipped, and the place in a list, too."""
+        where = (*place, "parameters", name)
+        path = ".".join(map(str, (*at, "encode", name)))
+        chosen = self.site.overrides.settle(path, given(self.tree, *where))
+        dims = parse_unit(UNITS[name])[1]
+        if chosen is None:
+            if needed:
+                message = f"{encoder} needs {name}, {describe(dims)}"
+                hint = f"Write encode: {{name: {encoder}, parameters: {{{name}: ...}}}}."
+                self.problems.add("key", message, self.tree.mark(place), hint)
+            return
+        found = evaluate(chosen, self.scope, name, self.problems, dims)
+        if found is not None:
+            self.values[where] = Given(literal(found), chosen.mark, chosen.lines)
 
     def _stimulus(self, name: str) -> None:
         at: Steps = ("stimuli", name)
@@ -294,11 +385,16 @@ class Protocol:
                     to.mark or self._key(*at),
                     "Write one stimulus; its pulse may be a list of pulses.",
                 )
+        if self._plays(name, at, found):
+            return
         self.quantity(*at, "constant", dims=dims)
         pulses = self.tree.get((*at, "pulse"))
         if pulses is None and self.tree.get((*at, "constant")) is None:
             self.problems.add(
-                "key", f"stimulus {name} has neither constant nor pulse", self._key(*at), "Write constant: 20 Hz."
+                "key",
+                f"stimulus {name} has no constant, pulse, times or file",
+                self._key(*at),
+                "Write constant: 20 Hz.",
             )
         places = (
             [(*at, "pulse", k) for k in range(len(pulses))]
@@ -318,6 +414,45 @@ class Protocol:
                     self.values[(*place, "stop")].mark,
                     "Make stop later than start.",
                 )
+
+    def _plays(self, name: str, at: Steps, found: tuple[str, Dims | None] | None) -> bool:
+        """Read the spike trains of a stimulus, if it has any."""
+        kinds = [key for key in ("times", "file", "constant", "pulse") if self.tree.get((*at, key)) is not None]
+        if not set(kinds) & {"times", "file"}:
+            if self.tree.get((*at, "population")) is not None:
+                self.problems.add(
+                    "key", "population belongs to a file of spikes", self._key(*at, "population"), "Add file: NAME.h5."
+                )
+            return False
+        if len(kinds) > 1:
+            message = f"stimulus {name} has {' and '.join(kinds)}; spike trains come from one place"
+            self.problems.add("key", message, self._key(*at, kinds[-1]), f"Keep {kinds[0]}.")
+            return True
+        place = (*at, kinds[0])
+        file, population = (self.settle(*at, key) for key in ("file", "population"))
+        times = {
+            str(cell): [self.quantity(*place, cell, k, dims=TIME, positive=False) for k in range(len(entries))]
+            for cell, entries in (self.tree.get((*at, "times")) or {}).items()
+        }
+        if found is None or found[1] is None:
+            return True
+        if tuple(found[1]) != NONE:
+            message = f"a spike train is 1 in the step of a spike, but stimulus {name} goes to {describe(found[1])}"
+            hint = "Send it to an input that is a plain number, such as spike of the neuron recorded."
+            self.problems.add("unit", message, self.tree.mark((*at, "to")), hint)
+            return True
+        size = self.regions.populations[found[0]].size
+        made = None
+        if kinds[0] == "times":
+            marks = {cell: self._key(*place, cell) for cell in times}
+            made = trains.listed(times, size, found[0], marks, self.problems)
+        elif file is not None:
+            mark = file.mark or self.tree.mark(place)
+            wanted = (str(population.value), population.mark) if population is not None else None
+            made = trains.read(str(file.value), wanted, size, self.regions.root, mark, self.problems)
+        if made is not None:
+            self.trains[name] = made
+        return True
 
     def _state(self, text: str) -> None:
         at: Steps = ("record", "state", text)

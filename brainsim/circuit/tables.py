@@ -16,7 +16,7 @@ from brainsim.errors import FileError, Mark, Problem, Problems, suggest
 MAX_ROWS = 50_000_000
 
 
-def _text(text: str, root: Path, mark: Mark | None) -> str:
+def csv_text(text: str, root: Path, mark: Mark | None) -> str:
     path = source.within(root, text, mark)
     try:
         found = path.stat()
@@ -50,7 +50,7 @@ def matrix(
     """
     wanted = ["source", "target", *([column] if column else [])]
     try:
-        rows = csv.reader(io.StringIO(_text(text, root, mark)))
+        rows = csv.reader(io.StringIO(csv_text(text, root, mark)))
         header = [name.strip() for name in next(rows, [])]
         missing = [name for name in wanted if name not in header]
         for name in missing:
@@ -66,7 +66,7 @@ def matrix(
             if len(found[0]) >= MAX_ROWS:
                 raise ValueError(f"there are more than {MAX_ROWS:,} rows")
             for k, at in enumerate(where):
-                found[k].append(_cell(row, at, wanted[k], sizes[k] if k < 2 else None))  # type: ignore[arg-type]
+                found[k].append(entry(row, at, wanted[k], sizes[k] if k < 2 else None))  # type: ignore[arg-type]
     except (ValueError, csv.Error) as error:
         place = Mark(text, rows.line_num, 1)
         problems.add("value", f"{error}", place, f"Rows hold {', '.join(wanted)}; cells count from 0.")
@@ -84,7 +84,7 @@ def matrix(
     return {"source": source_ids, "target": target_ids, "weight": weight}
 
 
-def _cell(row: list[str], at: int, name: str, size: int | None) -> float:
+def entry(row: list[str], at: int, name: str, size: int | None) -> float:
     if at >= len(row):
         raise ValueError(f"the row has {len(row)} columns, {name} is missing")
     word = row[at].strip()
@@ -104,7 +104,7 @@ def _cell(row: list[str], at: int, name: str, size: int | None) -> float:
 def points(text: str, size: int, root: Path, mark: Mark | None, problems: Problems) -> np.ndarray | None:
     rows: list[list[float]] = []
     try:
-        reader = csv.reader(io.StringIO(_text(text, root, mark)))
+        reader = csv.reader(io.StringIO(csv_text(text, root, mark)))
         for row in reader:
             if not any(cell.strip() for cell in row):
                 continue

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from brainsim import source
+from brainsim import expressions, source
 from brainsim.circuit.model import Ends
 from brainsim.circuit.tables import matrix, points
 from brainsim.circuit.values import Scope, code, evaluate, literal, whole
-from brainsim.errors import Mark, Problems, nearest, suggest
+from brainsim.errors import FileError, Mark, Problems, nearest, suggest
+from brainsim.expressions import RANDOM
 from brainsim.overrides import Given
 from brainsim.units import NONE, Dims, Quantity, describe, parse_unit, unit_name
 
@@ -84,6 +85,7 @@ def connect(
                 "{p: 0.1}",
                 "{in_degree: 80}",
                 "{out_degree: 80}",
+                "{number: 2000}",
                 "{distance: 1 mm}",
                 "{matrix: FILE}",
             )
@@ -106,18 +108,24 @@ def connect(
     multapses = settle("connect.multapses")
     several = bool(multapses.value) if multapses else False
     extra = {"multapses": True} if several else {}
-    for key, limit, whose in (("in_degree", n, source_end), ("out_degree", m, target_end)):
+    possible = n * m - (0 if autapses else _shared(*sides))
+    rules = (
+        ("in_degree", n, f"cells in {source_end.path}"),
+        ("out_degree", m, f"cells in {target_end.path}"),
+        ("number", possible, "pairs"),
+    )
+    for key, limit, what in rules:
         given = settle(f"connect.{key}") if key in rule else None
         if given is None:
             continue
         count = whole(given, scope, key, problems)
         if count is None:
             return None
-        limit -= 1 if _overlap(*sides) and not autapses else 0
+        limit -= 1 if key != "number" and _shared(*sides) and not autapses else 0
         if count > limit and not (several and limit > 0):
             problems.add(
                 "value",
-                f"{key} is {count}, but there are only {max(limit, 0)} cells in {whose.path} to choose from",
+                f"{key} is {count}, but there are only {max(limit, 0)} {what} to choose from",
                 given.mark,
                 "Write a smaller number, or multapses: true to draw a pair more than once.",
             )
@@ -130,7 +138,7 @@ def connect(
         read = matrix(str(given.value), name, (n, m), several, root, given.mark or mark, place, problems)
         if read is None:
             return None
-        clash = _overlap(*sides) and not autapses
+        clash = _shared(*sides) and not autapses
         if clash and np.any(read["source"] + source_end.start == read["target"] + target_end.start):
             problems.add(
                 "value",
@@ -141,11 +149,12 @@ def connect(
             return None
         yaml = {"matrix": given.value, **({"weight": name} if name else {}), **extra}
         return {"rule": "matrix", **read, "multapses": several}, yaml
-    return _by_chance(settle, scope, sides, layouts, mark, problems)
+    return _by_chance(settle, scope, sides, layouts, possible if several else None, mark, problems)
 
 
-def _overlap(a: Ends, b: Ends) -> bool:
-    return a.path == b.path and a.start < b.stop and b.start < a.stop
+def _shared(a: Ends, b: Ends) -> int:
+    """How many cells stand on both ends."""
+    return max(0, min(a.stop, b.stop) - max(a.start, b.start)) if a.path == b.path else 0
 
 
 def _by_chance(
@@ -153,10 +162,14 @@ def _by_chance(
     scope: Scope,
     sides: tuple[Ends, Ends],
     layouts: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None],
+    repeats: int | None,
     mark: Mark | None,
     problems: Problems,
 ) -> tuple[dict[str, Any], Any] | None:
-    """``p`` and ``distance``: pairs that are drawn, or that are near each other."""
+    """``p`` and ``distance``: pairs that are drawn, or that are near each other.
+
+    ``repeats`` is the number of possible pairs where a pair may be drawn more than once.
+    """
     given, near = settle("connect.p"), settle("connect.distance")
     unit = _unit(layouts[0])
     p: Any = 1.0
@@ -172,6 +185,8 @@ def _by_chance(
                 )
                 return None
             p = float(p.value)
+    if repeats is not None:
+        return _repeated(p, near is not None, repeats, mark, problems)
     if near is None and not isinstance(p, str):
         return {"rule": "p", "p": p}, {"p": literal(Quantity(p))}
     without = list(dict.fromkeys(end.path for end, layout in zip(sides, layouts, strict=True) if layout is None))
@@ -195,6 +210,28 @@ def _by_chance(
     if radius is not None:
         yaml["distance"] = literal(radius)
     return {"rule": "distance", "p": p, "distance": radius}, yaml
+
+
+def _repeated(
+    p: float | str, near: bool, possible: int, mark: Mark | None, problems: Problems
+) -> tuple[dict[str, Any], Any] | None:
+    """As many synapses, drawn with replacement, as connect each pair with probability ``p`` at least once.
+
+    K = ln(1 - p)/ln(1 - 1/pairs), Potjans & Diesmann (2014) Cereb Cortex 24:785, eq. 1.
+    """
+    if near or isinstance(p, str) or p == 1:
+        message = "multapses goes with a p below 1 that does not depend on the distance"
+        problems.add("value", message, mark, "Write for example {p: 0.1, multapses: true}.")
+        return None
+    count = 0.0 if p == 0 or possible < 1 else p if possible == 1 else np.log1p(-p) / np.log1p(-1 / possible)
+    return {"rule": "number", "number": round(count), "multapses": True}, {"p": p, "multapses": True}
+
+
+def distance_unit(layouts: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]) -> Dims | None:
+    """Dimensions of the distance between cells of two populations; None where there is no distance."""
+    if layouts[0] is None or layouts[1] is None or _shape(layouts[0])[1] != _shape(layouts[1])[1]:
+        return None
+    return _unit(layouts[0])
 
 
 def _unit(layout: Mapping[str, Any] | None) -> Dims:
@@ -223,6 +260,8 @@ def layout(
     array [size, dimensions] in metres.
     """
     kind = next(iter(tree.data))
+    if kind == "points" and isinstance(tree.data[kind], list):
+        return _computed(tree, settle, scope, size, problems)
     if kind == "points":
         given = settle("layout.points")
         assert given is not None
@@ -262,6 +301,40 @@ def layout(
         )
         value = None
     return None if value is None else ({kind: value}, {kind: literal(value)})
+
+
+def _computed(
+    tree: source.Tree, settle: Settle, scope: Scope, size: int, problems: Problems
+) -> tuple[dict[str, Any], Any] | None:
+    """Coordinates given as code: ``[i*mm, (i % 3)*mm]``."""
+    count = len(tree.data["points"])
+    if not 1 <= count <= 3:
+        message = f"a point has one to three coordinates, got {count}"
+        problems.add("value", message, tree.mark(("points",)), "Write points: [x, y] or [x, y, z].")
+        return None
+    known = {"i": Quantity(np.arange(size)), "N": Quantity(size)}
+    columns: list[np.ndarray] = []
+    yaml: list[Any] = []
+    for k in range(count):
+        given = settle(f"layout.points.{k}")
+        assert given is not None
+        found = code(given, scope, "a coordinate", problems, allowed={}, builtin=tuple(known), dims=LENGTH)
+        if found is None:
+            return None
+        yaml.append(literal(found) if isinstance(found, Quantity) else found)
+        if isinstance(found, str):
+            expression = expressions.parse(found, (given.mark,) if given.mark else ())
+            if expression.calls & RANDOM:
+                message = f"a coordinate is computed, not drawn, got {given.text}"
+                problems.add("value", message, given.mark, "Use i and N only.")
+                return None
+            try:
+                found = expression.evaluate(known)
+            except FileError as error:
+                problems.take(error)
+                return None
+        columns.append(np.broadcast_to(np.asarray(found.value, dtype=float), (size,)))
+    return {"points": np.stack(columns, axis=1)}, {"points": yaml}
 
 
 def on_grid(

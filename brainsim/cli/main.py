@@ -36,6 +36,10 @@ Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Path to a
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override one value; may be repeated.")
 ]
+Over = Annotated[
+    list[str] | None,
+    typer.Option("--over", metavar="PATH=A,B,...", help="Values to try, beside those of the file; may be repeated."),
+]
 Libraries = Annotated[
     list[Path] | None, typer.Option("--library", metavar="DIR", help="Folder with your own parts; may be repeated.")
 ]
@@ -79,6 +83,44 @@ def run(
 
 
 @app.command()
+def sweep(
+    experiment: Annotated[
+        str, typer.Argument(metavar="EXPERIMENT", help="An experiment, or the folder of a sweep to take up again.")
+    ],
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--over", metavar="PATH=A,B,...", help="Values to try, beside those of the file; may be repeated."
+        ),
+    ] = None,
+    set_: Set = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Runs at a time; as many as cores if left out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder, instead of runs/NAME-sweep-DATE.")] = None,
+    library: Libraries = None,
+) -> Job:
+    """Run an experiment at every point of its sweep and write one table."""
+    from brainsim.cli import sweep as verb
+
+    return partial(verb.sweep, experiment, over or [], set_ or [], jobs, out, library or [])
+
+
+@app.command()
+def estimate(
+    experiment: Experiment,
+    over: Over = None,
+    set_: Set = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Run a short piece, a few seconds, to know the time.")] = False,
+    library: Libraries = None,
+) -> Job:
+    """Say what a run or a sweep would take: sizes, memory, disk, time."""
+    from brainsim.cli import sweep as verb
+
+    return partial(verb.estimate, experiment, over or [], set_ or [], probe, library or [])
+
+
+@app.command()
 def check(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files of any kind, or experiment names.")],
     set_: Set = None,
@@ -101,11 +143,14 @@ def show(
     why: Annotated[
         str | None, typer.Option(metavar="PATH", help="Where the value at a dotted path comes from.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to a file instead.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write to a file instead; .svg, .png or .html draws what the part does."),
+    ] = None,
     set_: Set = None,
     library: Libraries = None,
 ) -> Job:
-    """Show what an experiment or a part is made of."""
+    """Show what an experiment or a part is made of, or draw what a part does."""
     from brainsim.cli import show as verb
 
     return partial(verb.show, name, script, equations, graph, why, out, set_ or [], library or [])
@@ -113,15 +158,18 @@ def show(
 
 @app.command("list")
 def list_(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[KIND] [WORD]...", help="Only parts in which every word occurs.")
+    ] = None,
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help="neuron, synapse, plasticity, region or experiment.")
+        str | None, typer.Option(metavar="KIND", help="neuron, synapse, plasticity, region or experiment.")
     ] = None,
     library: Libraries = None,
 ) -> Job:
-    """List the parts of the library."""
+    """List the parts of the library: name, after < its parent, and what it is."""
     from brainsim.cli import browse as verb
 
-    return partial(verb.list_parts, kind, library or [])
+    return partial(verb.list_parts, words or [], kind, library or [])
 
 
 @app.command()

@@ -111,3 +111,46 @@ class Progress:
             self.task = bar.add_task("", total=None, name=self.name, note="building")
             bar.start()
             self.bar = bar
+
+
+class Steps:
+    """Called with how many of many things are done; a bar on a terminal, else a line now and then."""
+
+    def __init__(self, name: str, what: str):
+        self.name, self.what = name, what
+        self.began = self.said = time.monotonic()
+        self.before: int | None = None  # done before we began
+        self.bar: Any = None
+
+    def __enter__(self) -> Steps:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def __call__(self, done: int, total: int, failed: int) -> None:
+        if self.before is None:
+            self.before = done
+            if _console(True).is_terminal:
+                self._open(total)
+        words = f"{done} of {total} {self.what}" + (f", {failed} failed" if failed else "")
+        if done > self.before and done < total:
+            left = (time.monotonic() - self.began) * (total - done) / (done - self.before)
+            words += f", {duration(left)} left"
+        if self.bar:
+            self.bar.update(self.task, completed=done, note=words)
+        elif time.monotonic() - self.said >= _PLAIN_EVERY:
+            self.said = time.monotonic()
+            tell(f"{self.name}: {words}")
+
+    def _open(self, total: int) -> None:
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        columns = (BarColumn(), TextColumn("{task.fields[note]}", markup=False))
+        self.bar = Bar(*columns, console=_console(True), transient=True)
+        self.task = self.bar.add_task("", total=total, note="")
+        self.bar.start()

@@ -39,7 +39,7 @@ def run(
         if with_report:
             progress.phase("writing the report")
             written = _write_report(results.folder)
-    for note in results.summary.get("notes", ()):
+    for note in (*results.summary.get("notes", ()), *_sweep_left(experiment, library)):
         tell(f"note: {note}", style="yellow")
     if with_raster:
         _raster(results)
@@ -50,6 +50,18 @@ def run(
     if results.summary["status"] == "stopped":
         # What was recorded up to here is kept and readable; the exit code still says that it is not all.
         raise KeyboardInterrupt
+
+
+def _sweep_left(experiment: str, library: Sequence[Path]) -> list[str]:
+    """That a file has a sweep, which a single run leaves aside."""
+    from brainsim.runs import points, prepare
+
+    tree, shelf, _ = prepare.find(experiment, tuple(library))
+    declared = points.declared(tree, shelf)
+    if declared is None:
+        return []
+    count = len(points.points(declared, {}))
+    return [f"the file has a sweep of {count} points, which this was none of: brainsim sweep {experiment} runs them"]
 
 
 def report(folder: Path, raster: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""The verb ``show``: what an experiment or a part is made of, as text."""
+"""The verb ``show``: what an experiment or a part is made of, as text, and what a part does, as a picture."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from brainsim.circuit import Circuit, Projection
     from brainsim.compose.plan import Connection, Constant, Group, Initial, Plan, Regular
 
+#: Endings of files that are drawn, and of those that would be a picture elsewhere.
+_PICTURES = (".svg", ".png", ".html")
+_NO_PICTURES = (".pdf", ".jpg", ".jpeg", ".gif", ".eps", ".ps", ".tif", ".tiff", ".bmp", ".webp")
 #: Words that a path skips: ``cortex.exc.neuron.C_m``.
 _INSIDE = ("parameters", "populations", "projections", "regions")
 
@@ -28,6 +31,13 @@ def show(
     if sum((script, equations, graph, why is not None)) > 1:
         raise FileError(Problem("value", "show takes one of --script, --equations, --graph and --why", None, ""))
     options: dict[str, Any] = {"set": values, "library": tuple(library)}
+    ending = out.suffix.lower() if out is not None else ""
+    if out is not None and ending in _PICTURES and not (script or equations or why):
+        picture(name, out, options)
+        return
+    if ending in _NO_PICTURES:
+        hint = f"Write {out.stem if out else name}.svg, .png or .html; text goes to .yaml, .py or .txt."
+        raise FileError(Problem("value", f"show cannot write {ending}", None, hint))
     if graph or why is not None:
         from brainsim.runs.prepare import circuit
 
@@ -50,6 +60,18 @@ def show(
 
         text = content(resolved(name, **options))
     write(text, out)
+
+
+def picture(name: str, out: Path, options: Mapping[str, Any]) -> None:
+    """What the part does, into a file; in words where there is nothing to draw."""
+    from brainsim import portrait
+
+    made = portrait.draw(name, **options)
+    if made.why:
+        say(f"There is no picture of {made.name}: {made.why}.")
+        return
+    made.save(out)
+    tell(f"Written to {out}")
 
 
 def write(text: str, out: Path | None) -> None:

@@ -19,6 +19,8 @@ from brainsim.compose.watches import Watches
 from brainsim.errors import FitError, Problems
 from brainsim.functions import ARITY
 from brainsim.library import Library
+from brainsim.readouts import READOUTS
+from brainsim.spec import Experiment
 from brainsim.units import parse as parse_quantity
 
 __all__ = ["check_alone", "compose"]
@@ -45,7 +47,7 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
         join for path in circuit.projections for join in _joins(circuit, path, names, cells, clock, problems, suppliers)
     ]
 
-    feeds.stimuli(circuit, cells)
+    trains, notes = feeds.stimuli(circuit, cells)
     inputs = feeds.samples(circuit, cells, problems)
     for join in (*joins, *_silent(circuit, cells, clock, problems)):
         join.reach()
@@ -68,7 +70,7 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
     phases = course.phases(circuit, cells, homes, problems)
     problems.raise_any(FitError)
     functions = {f for p in circuit.projections.values() if p.plasticity for f in p.plasticity.spec.functions}
-    data, readout = experiment.data, experiment.readout
+    data = experiment.data
     return Plan(
         name=experiment.experiment,
         about=experiment.about,
@@ -79,15 +81,27 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
         watches=watches,
         phases=phases,
         backend=experiment.run.backend,
-        data=Data(data.name, {split: getattr(data, split) for split in SPLITS}) if data else None,
+        data=Data(data.name or "", {s: getattr(data, s) for s in SPLITS}, data.file or "", data.test_from)
+        if data
+        else None,
         tables=tuple(dict.fromkeys(inputs.values())),
+        trains=trains,
         trial=trial,
-        readout=Readout(readout.name, readout.population, readout.assign_from, readout.ties) if readout else None,
+        readout=_readout(experiment),
         functions=tuple(sorted(functions)),
-        notes=circuit.notes,
+        notes=(*circuit.notes, *notes),
         cite=circuit.cite,
         parameters=homes.found,
     )
+
+
+def _readout(experiment: Experiment) -> Readout | None:
+    given = experiment.readout
+    if given is None:
+        return None
+    parameters = tuple((name, float(parse_quantity(value).value)) for name, value in given.parameters.items())
+    learns = READOUTS[given.name].fit is not None
+    return Readout(given.name, given.population, given.assign_from if learns else "", given.ties, parameters)
 
 
 def _names(circuit: Circuit) -> dict[str, str]:

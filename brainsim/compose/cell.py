@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from brainsim.compose.scope import (
 )
 from brainsim.compose.values import Clock, Start, initial_values
 from brainsim.equations import Equation
-from brainsim.errors import Mark, Problems
+from brainsim.errors import Mark, Problems, suggest
 from brainsim.expressions import Expression, Statement
 from brainsim.spec.fields import Every
 from brainsim.units import NONE, Dims, Quantity, parse_unit
@@ -69,8 +69,11 @@ class Cell:
         self.timed: list[Timed] = []
         self.starts: dict[str, Start] = {}
         self.ports: dict[str, list[Current]] = {}
+        self.potentials: dict[str, str] = {}  # port -> what its synapses mean by v
         self.links: list[Link] = []
+        self.summed: dict[str, str] = {}  # variable -> projection whose synapses are summed into it in every step
         self.trial_inputs: list[tuple[str, str]] = []  # (variable, table)
+        self.plays_samples = False  # spike trains of the sample that is shown
         self._neuron()
 
     # -- the neuron itself ------------------------------------------------------------------------
@@ -102,6 +105,13 @@ class Cell:
             self.declare_equation(equation, self.part.name)
         for port in ("I_syn", *spec.ports):
             self.ports[port] = []
+        for port, potential in spec.ports.items() if isinstance(spec.ports, Mapping) else ():
+            if potential in self.declared:
+                self.potentials[port] = potential
+            else:
+                message = f"port {port}: {self.part.name} has no variable {potential}"
+                mark = tree.mark(("ports", port))
+                self.problems.add("name", message, mark, suggest(potential, self.declared, "variable"))
         self.threshold = self._condition(parser, ("threshold",))
         if spec.refractory:
             self.refractory = parser.expression("refractory")
@@ -119,6 +129,10 @@ class Cell:
 
     def declare_equation(self, equation: Equation, owner: str) -> None:
         """Give the cell a variable."""
+        if "summed" in equation.flags:
+            message = f"{equation.name} is summed over synapses, but these are equations of a cell"
+            self.problems.add("key", message, equation.mark, "Write it among the equations of a synapse.")
+            return
         self._declare(Declared(equation.name, equation.dims, owner, equation=equation, mark=equation.mark))
         if equation.expression is not None:
             self.read(equation.expression.names)
@@ -203,10 +217,19 @@ class Cell:
 
     # -- what projections add ---------------------------------------------------------------------
 
-    def add(self, part: Part, side: str, extra: Mapping[str, int] | None = None) -> dict[str, str]:
+    def add(
+        self,
+        part: Part,
+        side: str,
+        extra: Mapping[str, int] | None = None,
+        alone: Collection[str] = (),
+        port: str = "I_syn",
+    ) -> dict[str, str]:
         """Add what ``part`` brings under ``side`` (post or pre); returns the names it got.
 
-        Equal additions merge; one whose names are taken by something else is numbered as a whole.
+        Equal additions merge; one whose names are taken by something else is numbered as a whole. Names in
+        ``alone`` are never shared: the synapses of one projection are summed into each. A current belongs to one
+        port, and what lands there sees the potential of that place as ``v``.
         """
         spec = getattr(part.spec, side)
         parser = Parser(part.tree, self.problems, extra)
@@ -215,6 +238,7 @@ class Cell:
         every = [parser.code(side, "every", k, "code") for k in range(len(getattr(spec, "every", ())))]
         events = getattr(spec, "events", {})
         read = names_in(itertools.chain(on_spike, *every))
+        read |= {item.each for item in getattr(spec, "every", ())}  # with another period it is another addition
         for equation in equations:
             read |= equation.expression.names if equation.expression is not None else set()
         for event in events:
@@ -223,10 +247,15 @@ class Cell:
             read |= condition.names if condition is not None else set()
         own = [e.name for e in equations]
         own += [name for name in part.values if name in read and name not in own]
+        potential = self.potentials.get(port, "v")
+        place = {} if potential == "v" or "v" in own else {"v": potential}
+        elsewhere = {c.variable for other, landed in self.ports.items() if other != port for c in landed}
         for number in itertools.count(1):
-            rename = {name: name if number == 1 else f"{name}_{number}" for name in own}
+            rename = place | {name: name if number == 1 else f"{name}_{number}" for name in own}
             renamed = [e.rename(rename) for e in equations]
             free = all(self._free(e, part) for e in renamed)
+            free = free and not any(rename[name] in self.declared for name in own if name in alone)
+            free = free and elsewhere.isdisjoint(rename[name] for name in own)
             if free and all(self._free_value(rename[n], part.values[n], part) for n in own if n in part.values):
                 break
         for name in own:
@@ -269,6 +298,10 @@ class Cell:
     def equations(self) -> list[Equation]:
         """All equations, those of ports and additions included."""
         return [d.equation for d in self.declared.values() if d.equation is not None]
+
+    def _reset_code(self) -> str | None:
+        given = self.part.spec.reset is not None or bool(self.resets)
+        return "\n".join(render_code(statements) for statements in self.resets) if given else None
 
     def check(self) -> None:
         """Names and dimensions of everything the cell runs."""
@@ -321,7 +354,8 @@ class Cell:
             if t.statements
         ]
         if trial is not None:
-            linked = sorted(self.used & {"trial", "trial_step"}) + (["sample"] if self.trial_inputs else [])
+            shown = bool(self.trial_inputs) or self.plays_samples
+            linked = sorted(self.used & {"trial", "trial_step"}) + (["sample"] if shown else [])
             lines += [Line(f"{name} : integer (linked)") for name in linked]
             links += [Link(name, trial.clock, name) for name in linked]
             if "trial_steps" in self.used:
@@ -336,7 +370,7 @@ class Cell:
             size=self.population.size,
             equations=tuple(lines),
             threshold=self.threshold.text if self.threshold else "",
-            reset="\n".join(render_code(statements) for statements in self.resets),
+            reset=self._reset_code(),
             refractory=self.refractory.text if self.refractory else "",
             method=self.part.spec.method or "",
             events=tuple(self.events.values()),

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from brainsim.circuit.wiring import distance_unit
 from brainsim.compose.join import Entry, Join
-from brainsim.compose.plan import Connection, Constant, Initial, Line, Pathway, Regular, Slice, Wiring
+from brainsim.compose.plan import Connection, Constant, Initial, Line, Pathway, Places, Regular, Slice, Wiring
 from brainsim.compose.scope import TIME, declaration, rename_code, render_code
 from brainsim.compose.values import initial_values
 from brainsim.connect import circumference, positions
+from brainsim.expressions import parse
 from brainsim.units import Quantity
 
 
@@ -34,8 +36,13 @@ def finish(join: Join) -> Connection:
         for n, s in join.starts.items()
     }
     per_synapse = {n: replace(d, per_cell=d.name in join.starts) for n, d in declared.items()}
-    initial = initial_values(join.path, starts, per_synapse, join.problems, synapse=True)
+    unit = distance_unit((join.source.population.layout, join.target.population.layout))
+    initial = initial_values(join.path, starts, per_synapse, join.problems, synapse=True, distance=unit)
     initial = _weighted(join, initial, clash)
+    pathways = _pathways(join, clash)
+    late = (pathway.delays for pathway in pathways if pathway.delays is not None)
+    codes = [start.expression for start in (*initial, *late) if start.expression]
+    far = "d" not in declared and any("d" in parse(text).names for text in codes)
     labels = {new: old for old, new in clash.items()}
     saved = tuple((labels.get(i.variable, i.variable), i.variable) for i in initial if not i.integer)
     mark = join.projection.tree.mark(())
@@ -46,7 +53,7 @@ def finish(join: Join) -> Connection:
         target=Slice(join.target.name, join.projection.target.start, join.projection.target.stop),
         wiring=_wiring(join),
         equations=tuple(lines),
-        pathways=_pathways(join, clash),
+        pathways=pathways,
         regular=_regular(join, clash),
         constants=tuple(constants),
         initial=tuple(replace(i, stream=f"{join.path}.{labels.get(i.variable, i.variable)}") for i in initial),
@@ -55,6 +62,7 @@ def finish(join: Join) -> Connection:
         saved=saved if join.rule is not None else (),
         parts=tuple(part.name for part in join.parts),
         about=" ".join(part.spec.about for part in join.parts if part.spec.about),
+        places=Places(**_places(join), dims=unit) if far and unit is not None else None,
         mark=mark,
     )
 
@@ -89,7 +97,8 @@ def _wiring(join: Join) -> Wiring:
     options = {k: v for k, v in join.projection.connect.items() if k not in ("rule", "weight")}
     rule = join.projection.connect["rule"]
     if rule == "distance":
-        options |= _places(join)
+        limit = join.projection.connect["distance"]
+        options |= {**_places(join), "distance": None if limit is None else float(limit.value)}
     return Wiring(rule, f"{join.projection.path}.connect", options, join.projection.autapses)
 
 
@@ -101,10 +110,8 @@ def _places(join: Join) -> dict[str, Any]:
         layout = cell.population.layout
         assert layout is not None  # the circuit asks both populations for one
         found.append(positions(layout, cell.population.size)[end.start : end.stop])
-    limit = join.projection.connect["distance"]
     ring = circumference(join.source.population.layout or {})
-    places = {"source_positions": found[0], "target_positions": found[1], "ring": ring}
-    return {**places, "distance": None if limit is None else float(limit.value)}
+    return {"source_positions": found[0], "target_positions": found[1], "ring": ring}
 
 
 def _pathways(join: Join, clash: Mapping[str, str]) -> tuple[Pathway, ...]:

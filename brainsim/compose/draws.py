@@ -53,6 +53,15 @@ def pairs(connection: Connection, seed: int) -> connect.Pairs:
         ) from None
 
 
+def separations(connection: Connection, i: np.ndarray, j: np.ndarray) -> Quantity | None:
+    """Distance of the cells of each pair, [synapses]; None where nothing asks for it."""
+    places = connection.places
+    if places is None:
+        return None
+    d = connect.separations(i, j, places.source_positions, places.target_positions, places.ring)
+    return Quantity(d, places.dims)
+
+
 def is_empty(connection: Connection, seed: int) -> bool:
     """Whether the draw gives no pair. Brian2 cannot make such a connection, so it is left out."""
     wiring, possible = connection.wiring, connection.source.size * connection.target.size
@@ -60,6 +69,8 @@ def is_empty(connection: Connection, seed: int) -> bool:
         return False
     if wiring.rule == "one_to_one" or (wiring.rule == "all" and possible > 1):
         return False
+    if wiring.rule == "number":
+        return wiring.options["number"] == 0
     return len(pairs(connection, seed)[0]) == 0
 
 

@@ -25,7 +25,7 @@ from brainsim.equations import Equation
 from brainsim.errors import Mark, Problems, suggest
 from brainsim.expressions import Statement
 from brainsim.spec.fields import OnEvent
-from brainsim.units import Dims, Quantity
+from brainsim.units import Dims, Quantity, describe
 from brainsim.units import parse as parse_quantity
 
 #: Which synapses of the library bring a variable to the cell they land on.
@@ -81,7 +81,8 @@ class Join:
 
     def reach(self) -> None:
         """Add to both cells what synapse and rule bring them."""
-        names = self.target.add(self.synapse, "post")
+        port = self.projection.port or "I_syn"
+        names = self.target.add(self.synapse, "post", None, self._sums(self.synapse, "post"), port)
         self.naming.bring(self.synapse, "post", names)
         current = self.synapse.spec.post.current
         if current:
@@ -99,12 +100,19 @@ class Join:
                 place = self.projection.tree.mark(("port",) if self.projection.port else ("synapse",))
                 land(
                     self.target,
-                    self.projection.port or "I_syn",
+                    port,
                     Current(name, there.dims, self.synapse.name, self.path, place),
                 )
         if self.rule is not None:
-            self.naming.bring(self.rule, "pre", self.source.add(self.rule, "pre", self.extra))
-            self.naming.bring(self.rule, "post", self.target.add(self.rule, "post", self.extra))
+            for side, cell in (("pre", self.source), ("post", self.target)):
+                names = cell.add(self.rule, side, self.extra, self._sums(self.rule, side))
+                self.naming.bring(self.rule, side, names)
+
+    def _sums(self, part: Part, side: str) -> set[str]:
+        """Variables of the cell on ``side`` into which the equations of ``part`` sum its synapses."""
+        unheard = Problems()  # what is wrong with the equations is said when they are read for good
+        found = Parser(part.tree, unheard, self.extra).equations("equations")
+        return {e.name[: -len(side) - 1] for e in found if "summed" in e.flags and e.name.endswith(f"_{side}")}
 
     # -- second: its own code, with names resolved --------------------------------------------------
 
@@ -121,6 +129,7 @@ class Join:
             self._needs(self.rule)
             self._start_at_zero(self.rule)
         self._event_driven()
+        self._no_delay()
         self._check()
 
     def _equations(self, part: Part) -> None:
@@ -149,14 +158,40 @@ class Join:
                     "Rename it in one of the two files.",
                 )
                 continue
+            if "summed" in equation.flags:
+                self._sum(part, equation)
             self.declared[equation.name] = Declared(
                 equation.name, equation.dims, part.name, equation=equation, mark=equation.mark
             )
         for name, start in part.spec.initial.items():
             self.starts[names.get(name, name)] = Start(start, part.values, part.tree, ("initial", name))
 
+    def _sum(self, part: Part, equation: Equation) -> None:
+        """Check the variable of a cell that is the sum over these synapses."""
+        name, _, side = equation.name.rpartition("_")
+        cell = self.target if side == "post" else self.source
+        there = cell.declared.get(name)
+        if there is None:
+            message = f"{self.path}: {part.name} sums into {name} of {cell.path}, but {cell.part.name} has no {name}"
+            self.problems.add("name", message, equation.mark, suggest(name, cell.declared, "variable"))
+        elif there.equation is None or there.equation.kind != "param" or there.equation.flags:
+            message = f"{self.path}: {part.name} sums into {name} of {cell.path}, but {there.owner} says what it is"
+            hint = f"Declare {name} : {equation.unit} without a right side and without flags."
+            self.problems.add("fit", message, equation.mark, hint)
+        elif tuple(there.dims) != tuple(equation.dims):
+            message = (
+                f"{self.path}: {name} of {cell.path} is {describe(there.dims)}, but {part.name} sums"
+                f" {describe(equation.dims)} into it"
+            )
+            self.problems.add("dimension", message, equation.mark, "Give both the same unit.")
+        elif name in cell.summed:
+            message = f"{self.path} and {cell.summed[name]} both sum into {name} of {cell.path}"
+            self.problems.add("fit", message, equation.mark, f"Let each synapse bring a variable under {side}:.")
+        cell.summed[name] = self.path
+
     def _meant(self, part: Part, equation: Equation) -> Equation:
-        names = equation.expression.names if equation.expression is not None else ()
+        names = set(equation.expression.names) if equation.expression is not None else set()
+        names |= {equation.name} if "summed" in equation.flags else set()
         equation = equation.rename(self.naming.renames(part, names))
         if equation.expression is not None:
             self.used |= equation.expression.names
@@ -279,7 +314,24 @@ class Join:
                     read = name in statement.expression.names
                     mark = statement.expression.mark_of(name) if read else statement.mark
                     self.problems.add("value", self.stale_message(name), mark, self.stale_hint(name))
+        for declared in self.declared.values():
+            equation = declared.equation
+            if equation is None or equation.expression is None or declared.event_driven:
+                continue
+            if equation.kind == "diff" or "summed" in equation.flags:
+                for name in sorted(equation.expression.names & stale):
+                    mark = equation.expression.mark_of(name)
+                    self.problems.add("value", self.stale_message(name), mark, f"Let {name} be clock-driven here.")
         self.stale = stale
+
+    def _no_delay(self) -> None:
+        """A coupling that acts in every step knows no delay; one that says otherwise would be wrong in silence."""
+        sums = any(d.equation is not None and "summed" in d.equation.flags for d in self.declared.values())
+        delay = self.projection.delay
+        given = delay is not None and not (isinstance(delay, Quantity) and delay.value == 0)
+        if sums and given and not any(entry.side == "pre" for entry in self.entries):
+            message = f"{self.path} has a delay, but {self.synapse.name} couples its cells in every step, without one"
+            self.problems.add("fit", message, self.projection.tree.mark(("delay",)), "Leave delay out.")
 
     def stale_message(self, name: str) -> str:
         return f"{name} is event-driven: it is only right at a spike, and this code runs at other times"

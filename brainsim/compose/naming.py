@@ -41,6 +41,7 @@ class Naming:
             if side is not None:
                 base = self._of_cell(part, side, name[: -len(side) - 1])
                 self.cells[side].read([base])
+                self._own(part, side, base)
                 found[name] = f"{base}_{side}"
             elif name in part.values:
                 held = self.on_cell(part, name)
@@ -51,8 +52,23 @@ class Naming:
                     found[name] = f"{held[1]}_{held[0]}"
             elif name in TRIAL:
                 self.cells["post"].read([name])
+                self._own(part, "post", name)
                 found[name] = f"{name}_post"
         return {old: new for old, new in found.items() if old != new}
+
+    def _own(self, part: Part, side: str, name: str) -> None:
+        """Brian2 shows a synapse the variables its cells have, not those they show of other groups."""
+        declared = self.cells[side].declared.get(name)
+        equation = declared.equation if declared is not None else None
+        if name in TRIAL[:2] or (equation is not None and "linked" in equation.flags):
+            self.problems.add(
+                "fit",
+                f"{self.path}: {part.name} reads {name}, which the cells of {self.cells[side].path} only show:"
+                " a synapse cannot see it",
+                self.mark,
+                f"Let the cell copy it: {side}: {{equations: 'seen : 1', every: [{{each: ..., code: seen = {name}}}]}},"
+                f" and read seen_{side}.",
+            )
 
     def _of_cell(self, part: Part, side: str, base: str) -> str:
         """The variable of a cell that ``base_side`` means: the part's own, the synapse's, or the cell's."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from brainsim.encoders import Trains
 from brainsim.errors import Mark
 from brainsim.units import Quantity
 
@@ -41,7 +42,7 @@ class Initial:
     """Initial values of one variable, drawn once in numpy from the stream named ``stream``.
 
     ``expression`` is Brian2 syntax in which every parameter is already a literal such as ``(-70*mV)``;
-    the names left are ``i`` and ``N`` (groups), ``i``, ``j``, ``N_pre``, ``N_post`` (synapses), ``rand()``,
+    the names left are ``i`` and ``N`` (groups), ``i``, ``j``, ``N_pre``, ``N_post`` and ``d`` (synapses), ``rand()``,
     ``randn()`` and variables initialised earlier on the same object.
     """
 
@@ -99,7 +100,7 @@ class Group:
     size: int
     equations: tuple[Line, ...]
     threshold: str = ""
-    reset: str = ""
+    reset: str | None = None  # "": a spike changes nothing, and that is meant
     refractory: str = ""
     method: str = ""
     events: tuple[Event, ...] = ()
@@ -131,7 +132,8 @@ class Pathway:
 class Wiring:
     """Which pairs are connected: drawn once in numpy (``connect.pairs``) from the stream ``stream``.
 
-    ``rule`` is one of ``all``, ``one_to_one``, ``p``, ``in_degree``, ``out_degree``, ``distance``, ``matrix``;
+    ``rule`` is one of ``all``, ``one_to_one``, ``p``, ``in_degree``, ``out_degree``, ``number``, ``distance``,
+    ``matrix``;
     ``options`` holds plain numbers and arrays only.
     """
 
@@ -146,6 +148,22 @@ class Wiring:
         mine, theirs = self.options, other.options
         same = mine.keys() == theirs.keys() and all(np.array_equal(mine[k], theirs[k]) for k in mine)
         return same and (self.rule, self.stream, self.autapses) == (other.rule, other.stream, other.autapses)
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where the cells of both slices are, arrays [cells, dimensions] in metres: what ``d`` in code follows from."""
+
+    source_positions: np.ndarray
+    target_positions: np.ndarray
+    ring: float | None  # the length after which a ring closes
+    dims: tuple[float, ...]  # of the distance
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Places):
+            return NotImplemented
+        same = (np.array_equal(getattr(self, k), getattr(other, k)) for k in ("source_positions", "target_positions"))
+        return all(same) and (self.ring, self.dims) == (other.ring, other.dims)
 
 
 @dataclass(frozen=True)
@@ -178,21 +196,45 @@ class Connection:
     method: str = ""
     plastic: bool = False  # a rule changes it
     saved: tuple[tuple[str, str], ...] = ()  # (name in the results, Brian2 name) of what is saved before and after
+    places: Places | None = None  # where initial values or delays depend on the distance
     parts: tuple[str, ...] = ()  # names of synapse and rule, for comments
     about: str = ""
     mark: Mark | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
-class Table:
-    """A field of the data as a Brian2 function ``name(sample, i)``; see ``functions.sample_table``.
+class Encode:
+    """An encoder by its name in ``encoders.ENCODERS``; parameters in SI units."""
 
-    For uint8 images the value is byte/255; for labels ``one_hot`` makes it 1 for the class of the sample.
+    name: str
+    parameters: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A field of the data as a Brian2 function ``name(sample, i)``; see ``functions.table``.
+
+    For uint8 images the value is byte/255; for labels ``one_hot`` makes it 1 for the class of the sample. Spikes are
+    read by ``name(sample, i, step)``: see :class:`Train`.
     """
 
     name: str
-    field: str  # image | label
+    field: str  # image | values | events | label
     one_hot: bool = False
+    encode: tuple[Encode, ...] = ()
+    spikes: bool = False
+    size: int = 0  # cells it goes to, where their number must be that of the features
+    path: str = ""  # of the population
+
+
+@dataclass(frozen=True)
+class Train:
+    """Spike trains of a stimulus as a Brian2 function ``name(0, i, step)``: the first step from ``step`` on in which
+    cell ``i`` has a spike; see ``encoders.next_spike``.
+    """
+
+    name: str
+    trains: Trains
 
 
 @dataclass(frozen=True)
@@ -243,16 +285,19 @@ class Readout:
 
     name: str
     path: str
-    assign_from: str = ""
+    assign_from: str = ""  # empty for a readout that learns nothing
     ties: str = "wrong"
+    parameters: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
 class Data:
-    """Which samples: the data set and how many of each split."""
+    """Which samples: the data set, or the file, and how many of each split."""
 
     name: str
     splits: Mapping[str, int] = field(default_factory=dict)
+    file: str = ""
+    test_from: str = "test"  # train: test samples are the training samples after those in use
 
 
 @dataclass(frozen=True)
@@ -270,6 +315,7 @@ class Plan:
     backend: str = "auto"
     data: Data | None = None
     tables: tuple[Table, ...] = ()
+    trains: tuple[Train, ...] = ()
     trial: Trial | None = None
     readout: Readout | None = None
     functions: tuple[str, ...] = ()  # names from the allow-list of ``functions``

@@ -11,7 +11,7 @@ from brainsim.compose.scope import SYNAPSE_BUILT_IN, TIME, Checker, Declared
 from brainsim.errors import FileError, Mark, Problems, suggest
 from brainsim.expressions import Expression, parse
 from brainsim.source import Tree
-from brainsim.units import NONE, Quantity, describe
+from brainsim.units import NONE, Dims, Quantity, describe
 from brainsim.units import parse as parse_quantity
 
 
@@ -34,7 +34,7 @@ class Clock:
         if each == "trial_start":
             if self.trial is None:
                 problems.add(
-                    "value", "each: trial_start needs an experiment with trials", mark, "Add trial: and phases:."
+                    "needs", "each: trial_start needs an experiment with trials", mark, "Add trial: and phases:."
                 )
             return self.trial or self.dt
         value = values.get(each)
@@ -80,11 +80,16 @@ def initial_values(
     problems: Problems,
     *,
     synapse: bool = False,
+    distance: Dims | None = None,
 ) -> tuple[Initial, ...]:
-    """Initial values in an order in which each finds the variables it reads; parameters become literals."""
+    """Initial values in an order in which each finds the variables it reads; parameters become literals.
+
+    ``distance`` has the dimensions of ``d``, where there is a distance between the cells a synapse joins.
+    """
     made: dict[str, Initial] = {}
     reads: dict[str, set[str]] = {}
     extra = {name: dims for name, dims in SYNAPSE_BUILT_IN.items() if name in ("i", "j", "N_pre", "N_post")}
+    extra |= {"d": distance} if distance is not None and "d" not in declared else {}
     builtin = extra if synapse else {"i": NONE, "N": NONE}
     for name, start in starts.items():
         mark = start.tree.mark(start.path)

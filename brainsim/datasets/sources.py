@@ -41,6 +41,11 @@ class Dataset:
     where: str  # how to get the files
     full: Source
     shipped: Source | None = None
+    files: tuple[str, ...] = ()  # where the data set is not the four idx files: all its files, for every split
+
+    def needed(self, splits: list[str]) -> list[str]:
+        """Names of the files that hold these splits."""
+        return list(self.files) or [file for (split, _), file in FILES.items() if split in splits]
 
 
 _DIGITS = tuple("0123456789")
@@ -99,6 +104,20 @@ DATASETS = {
             ),
         ),
     ),
+    "nmnist_small": Dataset(
+        title="N-MNIST, 1100 recordings",
+        classes=_DIGITS,
+        shape=(34, 34),
+        licence="CC BY-SA 4.0, G. Orchard and others",
+        cite="Orchard, Jayawant, Cohen & Thakor (2015) Front Neurosci 9:437",
+        where="the first 1000 training and 100 test recordings of N-MNIST, as arrays x, y, p, t_us, offsets, label",
+        full=Source(
+            "nmnist_small",
+            {"train": 1_000, "test": 100},
+            {"nmnist_1100.npz": "d83856ddf93f6da7092cc0e8f89d57a58266cf9be7d82ca593424db2841dd259"},
+        ),
+        files=("nmnist_1100.npz",),
+    ),
 }
 
 
@@ -132,33 +151,29 @@ def find(name: str, counts: Mapping[str, int]) -> tuple[Path, Source]:
     shipped = known.shipped
     if shipped and all(counts[split] <= shipped.rows[split] for split in splits):
         folder = HERE / shipped.folder
-        _verify(folder, shipped, splits)
-        return folder, shipped
+        return _verify(folder, shipped, known.needed(splits)), shipped
     root = os.environ.get("BRAINSIM_DATA", "")
     for base in [Path(root)] if root else []:
-        if any((base / known.full.folder / file).exists() for file in _files(splits)):
-            return _verify(base / known.full.folder, known.full, splits), known.full
+        if any((base / known.full.folder / file).exists() for file in known.needed(splits)):
+            return _verify(base / known.full.folder, known.full, known.needed(splits)), known.full
     own = cache() / known.full.folder
-    if any((own / file).exists() for file in _files(splits)):
-        return _verify(own, known.full, splits), known.full
+    if any((own / file).exists() for file in known.needed(splits)):
+        return _verify(own, known.full, known.needed(splits)), known.full
     served = (
         f" (the {shipped.rows['train']:,} training and {shipped.rows['test']} test samples that ship do not suffice)"
         if shipped
         else ""
     )
+    them = "it" if len(known.files) == 1 else "them"
     raise SetupError(
         Problem(
             "data",
             f"{known.title} is not on this machine{served}",
-            hint=f"Get {', '.join(FILES.values())} from {known.where} "
-            f"and put them into {_home(cache())}/{known.full.folder}, or into a folder "
+            hint=f"Get {', '.join(known.files or FILES.values())} from {known.where} "
+            f"and put {them} into {_home(cache())}/{known.full.folder}, or into a folder "
             f"{known.full.folder} below the one named by BRAINSIM_DATA.",
         )
     )
-
-
-def _files(splits: list[str]) -> list[str]:
-    return [file for (split, _), file in FILES.items() if split in splits]
 
 
 def _home(path: Path) -> str:
@@ -168,16 +183,15 @@ def _home(path: Path) -> str:
         return str(path)
 
 
-def _verify(folder: Path, source: Source, splits: list[str]) -> Path:
-    for file in _files(splits):
+def _verify(folder: Path, source: Source, files: list[str]) -> Path:
+    for file in files:
         try:
             found = checksum(folder / file)
         except OSError as error:
             why = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
             text = f"{_home(folder)}/{file} {why}"
-            raise SetupError(
-                Problem("data", text, hint="All four files are needed; put it beside the others.")
-            ) from None
+            hint = "All files are needed; put it beside the others."
+            raise SetupError(Problem("data", text, hint=hint)) from None
         if found != source.sums[file]:
             sums = f"SHA-256 {found[:12]}..., expected {source.sums[file][:12]}..."
             text = f"{_home(folder)}/{file} is not the published file ({sums})"

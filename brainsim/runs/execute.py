@@ -11,12 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from brainsim import datasets, provenance
+from brainsim import provenance
 from brainsim.compose.plan import Plan
 from brainsim.datasets import Samples
 from brainsim.errors import BrainsimError, Problem, RunError
 from brainsim.record import Recorder
 from brainsim.runs import decide, phases, weights
+from brainsim.runs import samples as shown
 from brainsim.runs.folder import RUNS, RunFolder, model_yaml, plain
 from brainsim.runs.phases import Schedule
 from brainsim.runs.prepare import Prepared, prepare
@@ -107,12 +108,13 @@ def run(
         from brainsim import backends  # only now: Brian2 takes seconds to import
 
         backends.room.check(plan, Path(RUNS if out is None else out))
-        samples = datasets.load(plan.data.name, plan.data.splits) if plan.data else None
+        samples, notes = shown.load(plan, prepared.root)
         trials = phases.schedule(plan, samples)
         saved = weights.saved_values(plan, prepared.root)
         name, reason = ("", "asked for") if plan.backend != "auto" else backends.choose(plan, samples)
         backends.require(name or plan.backend)
     job = _Job(prepared, samples, trials, saved, name or plan.backend, reason, watch, RunFolder(plan.name, out))
+    job.notes += notes
     if name and name != backends.best(plan)[0]:
         job.notes.append(f"auto chose {name}: {reason}")
     return job.run(backends, progress or (lambda *_: None))
@@ -190,6 +192,7 @@ class _Job:
             folder.write_arrays("arrays.npz", **arrays)
         if self.samples is not None:
             arrays = {"images": self.samples.images, "labels": self.samples.labels, "order": self.trials.order}
+            arrays |= {name: getattr(found, "keys", found) for name, found in self.samples.encoded.items()}
             folder.write_arrays("samples.npz", **arrays)
         self.provenance = provenance.collect(
             plan,
@@ -309,6 +312,7 @@ def _data(samples: Samples | None, plan: Plan) -> dict[str, Any] | None:
     return {
         "name": samples.name,
         "splits": dict(plan.data.splits),
+        "test_from": plan.data.test_from,
         "sha256": dict(samples.checksums),
         "licence": samples.licence,
         "cite": samples.cite,

@@ -39,7 +39,7 @@ class RunFolder:
     """
 
     def __init__(self, experiment: str, out: str | os.PathLike[str] | None = None):
-        self.path = _make(experiment, None if out is None else Path(out))
+        self.path = make_folder(experiment, None if out is None else Path(out), "run.log")
         self._began = time.perf_counter()
         self.log(f"run of {experiment} begins")
 
@@ -76,7 +76,8 @@ class RunFolder:
             raise failed(self.path / name, error) from error
 
 
-def _make(experiment: str, out: Path | None) -> Path:
+def make_folder(name: str, out: Path | None, log: str) -> Path:
+    """A new folder: ``out``, which must be empty, or ``runs/<name>-<date>-<time>``. ``log`` is the first file in it."""
     if out is not None:
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,7 @@ def _make(experiment: str, out: Path | None) -> Path:
                 raise FitError(
                     Problem("path", f"{out} is not empty", hint="Choose another --out; results are never written over.")
                 )
-            (out / "run.log").open("x").close()
+            (out / log).open("x").close()
         except FileExistsError:
             reason = "is used by another run" if out.is_dir() else "is a file, not a folder"
             raise FitError(Problem("path", f"{out} {reason}", hint="Choose another --out.")) from None
@@ -94,7 +95,7 @@ def _make(experiment: str, out: Path | None) -> Path:
         except OSError as error:
             raise failed(out, error) from error
         return out
-    stem = f"{experiment}-{datetime.now():%Y%m%d-%H%M%S}"
+    stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     number = 1
     while True:
         path = Path(RUNS) / (stem if number == 1 else f"{stem}-{number}")

@@ -59,6 +59,23 @@ def starts(plan: Plan, n_trials: int) -> np.ndarray:
     return np.arange(n_trials) * steps * plan.dt
 
 
+def first_steps(
+    spikes: Iterable[tuple[np.ndarray, np.ndarray]], size: int, first: int, n_trials: int, steps: int, dt: float
+) -> np.ndarray:
+    """Step within each trial in which each cell fires first, ``steps`` if it does not; int32 [n_trials, N].
+
+    Parameters as for :func:`counts`.
+    """
+    table = np.full(n_trials * size, steps, np.int32)
+    for times, cells in spikes:
+        step = np.rint(np.asarray(times) / dt).astype(np.int64)
+        trial = step // steps - first
+        inside = (trial >= 0) & (trial < n_trials)
+        at = trial[inside] * size + np.asarray(cells)[inside].astype(np.int64)
+        np.minimum.at(table, at, (step[inside] % steps).astype(np.int32))
+    return table.reshape(n_trials, size)
+
+
 def counts(
     spikes: Iterable[tuple[np.ndarray, np.ndarray]], size: int, first: int, n_trials: int, steps: int, dt: float
 ) -> np.ndarray:

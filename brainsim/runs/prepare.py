@@ -13,8 +13,10 @@ from brainsim import source
 from brainsim.circuit import Circuit, build, wrap
 from brainsim.compose import check_alone, compose
 from brainsim.compose.plan import Plan
-from brainsim.errors import FileError, FitError, Problem, Problems, nearest
+from brainsim.errors import BrainsimError, FileError, FitError, Problem, Problems, nearest
 from brainsim.library import Library
+from brainsim.overrides import Given
+from brainsim.runs import points
 from brainsim.source import Tree
 from brainsim.spec.check import check as check_spec
 
@@ -95,7 +97,7 @@ def prepare(
     overrides |= {} if backend is None else {"run.backend": str(backend)}
     tree, shelf, path = find(experiment, library)
     root = _root(path)
-    built = build(_whole(tree, shelf), shelf, overrides, root)
+    built = build(_whole(tree, shelf), shelf, {**overrides, **_places(set)}, root)
     made = compose(built, shelf)
     notes = tuple(dict.fromkeys((*shelf.notes, *built.notes, *made.notes)))
     return Prepared(built, made, shelf, overrides, path, root, notes)
@@ -143,15 +145,44 @@ def check(
     kind = source.identify(tree)[0]
     if kind in ("experiment", "region", "neuron"):
         try:
-            return list(prepare(experiment, set, library=library).notes)
+            notes = list(prepare(experiment, set, library=library).notes)
+            sweep = points.declared(tree, shelf)
+            if sweep is not None:
+                check_points(experiment, points.points(sweep, {}), set, library)
+            return notes
         except FitError as error:
             if kind == "experiment" or any(problem.kind != "needs" for problem in error.problems):
                 raise
             # A part may rely on what is around it where it is used.
-            return [f"needs what is around it: {problem.message}" for problem in error.problems]
+            return [f"needs what is around it: {text}" for text in dict.fromkeys(p.message for p in error.problems)]
     _nothing_set(set, tree)
     check_alone(shelf.resolve(tree))
     return list(shelf.notes)
+
+
+def check_points(
+    experiment: Experiment,
+    listed: Sequence[points.Point],
+    set: Values | None = None,
+    library: Sequence[Experiment] = (),
+) -> None:
+    """Whether an experiment takes the points of a sweep; raises all problems together.
+
+    Of points that differ in one path only, it is enough to try each value once: a grid costs the sum of its lists and
+    not their product.
+    """
+    problems = Problems()
+    tried: dict[str, None] = {}
+    for point in listed:
+        new = [path for path, value in point.items() if f"{path}={value.text}" not in tried]
+        if not new:
+            continue
+        tried |= {f"{path}={value.text}": None for path, value in point.items()}
+        try:
+            prepare(experiment, {**(set or {}), **point}, library=library)
+        except BrainsimError as error:
+            problems.take(error)
+    problems.raise_any(FitError)
 
 
 def _whole(tree: Tree, shelf: Library) -> Tree:
@@ -174,7 +205,13 @@ def _nothing_set(values: Values | None, tree: Tree) -> None:
 
 def _text(value: Any) -> str:
     """A Python value as it would be written after ``--set PATH=``."""
+    value = value.value if isinstance(value, Given) else value
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _places(values: Values | None) -> dict[str, Given]:
+    """The values that know where they were written: those of a sweep."""
+    return {path: value for path, value in (values or {}).items() if isinstance(value, Given)}
 
 
 def _shipped() -> Path:

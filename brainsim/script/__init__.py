@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from brainsim import functions, seeds
+from brainsim import encoders, functions, seeds
 from brainsim.compose import draws
 from brainsim.compose.plan import Constant, Phase, Plan, Table
 from brainsim.script.objects import Objects
@@ -70,6 +70,7 @@ def _top(objects: Objects) -> list[str]:
         rows += ["", "# Images (bytes) and labels of the samples, and the row shown in each trial."]
         rows += ['samples = np.load(Path(__file__).with_name("samples.npz"))']
         rows += ['images, labels, order = samples["images"], samples["labels"], samples["order"]']
+        rows += [f'{table.name}_array = samples["{table.name}"]' for table in plan.tables if _encoded(table)]
     if objects.arrays:
         rows += ["", "# What was too long to print here.", 'arrays = np.load(Path(__file__).with_name("arrays.npz"))']
     for source in sources:
@@ -89,11 +90,19 @@ def _definitions(objects: Objects) -> list[str]:
         sources.append(f"def stream(name):\n    {body}")
     sources += objects.sources.values()
     tables = {table.name: table for table in objects.plan.tables}
+    trains = {train.name: train.trains for train in objects.plan.trains}
+    if trains or any(table.spikes for table in tables.values()):
+        sources.append(inspect.getsource(encoders.next_spike))
     for name in functions.names_needed(objects.plan):
         if name in functions.FUNCTIONS:
             function = functions.FUNCTIONS[name]
             units = ", ".join(f"{argument}=1" for argument in (*function.arguments, "result"))
             sources.append(f"@check_units({units})\n{inspect.getsource(function.numpy)}")
+        elif name in trains:
+            keys = objects.array(name, trains[name].keys)
+            sources.append(f"{name}_array = {keys}\n\n\n{_spikes(name, trains[name].size, 'a stimulus')}")
+        elif name in tables and tables[name].spikes:
+            sources.append(_spikes(name, tables[name].size, "a sample"))
         else:
             sources.append(_table(name, tables.get(name)))
         objects.use("check_units")
@@ -105,7 +114,9 @@ def _table(name: str, table: Table | None) -> str:
         head, doc = f"@check_units(trial=1, result=1)\ndef {name}(trial):", "Row of the sample shown in a trial."
         return f'{head}\n    """{doc}"""\n    return order[np.clip(trial, 0, len(order) - 1)]'
     row = "np.clip(sample, 0, len(labels) - 1)"
-    if table.field == "image":
+    if _encoded(table):
+        doc, value = f"Value of a feature: {_how(table)}.", f"{name}_array[{row}, i]"
+    elif table.field == "image":
         doc, value = "Grey level of a pixel, from 0 to 1.", f"images[{row}, i] / 255.0"
     elif table.one_hot:
         doc, value = "1 for the class of the sample, else 0.", f"np.where(labels[{row}] == i, 1.0, 0.0)"
@@ -113,6 +124,21 @@ def _table(name: str, table: Table | None) -> str:
         doc, value = "Class of the sample.", f"labels[{row}]"
     head = f"@check_units(sample=1, i=1, result=1)\ndef {name}(sample, i):"
     return f'{head}\n    """{doc}"""\n    return {value}'
+
+
+def _encoded(table: Table) -> bool:
+    """Whether an array of its own holds the table."""
+    return bool(table.encode) or table.field in ("values", "events")
+
+
+def _how(table: Table) -> str:
+    return ", then ".join([table.field, *(encode.name for encode in table.encode)])
+
+
+def _spikes(name: str, size: int, whose: str) -> str:
+    head = f"@check_units(sample=1, i=1, step=1, result=1)\ndef {name}(sample, i, step):"
+    doc = f"First step from step on in which cell i has a spike of {whose}."
+    return f'{head}\n    """{doc}"""\n    return next_spike({name}_array, {int(size)}, sample, i, step)'
 
 
 def _run(objects: Objects) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from brainsim import connect, functions
 from brainsim.compose import draws
-from brainsim.compose.plan import Connection, Constant, Group, Initial, Plan, Regular, Slice, Watch
+from brainsim.compose.plan import Connection, Constant, Group, Initial, Places, Plan, Regular, Slice, Watch
 from brainsim.script.formula import numpy_code
 from brainsim.script.words import attribute, block, comment, listed, literal, mapping, options, seconds
 from brainsim.units import UNITS, Quantity
@@ -24,11 +24,25 @@ INLINE = 24
 #: Names the script uses itself.
 _OWN = {
     *("Clock", "EventMonitor", "Network", "NeuronGroup", "Path", "SEED", "SpikeMonitor", "StateMonitor", "Synapses"),
-    *("arrays", "check_units", "defaultclock", "hashlib", "i", "images", "j", "labels", "len", "linked_var", "monitor"),
-    *("network", "np", "order", "prefs", "print", "range", "rng", "sample_order", "samples", "seed", "stream"),
+    *("arrays", "check_units", "d", "defaultclock", "hashlib", "i", "images", "j", "labels", "len", "linked_var"),
+    *(
+        "monitor",
+        "network",
+        "next_spike",
+        "np",
+        "order",
+        "prefs",
+        "print",
+        "range",
+        "rng",
+        "sample_order",
+        "samples",
+        "seed",
+    ),
+    *("separations", "stream"),
 }
 #: Names it makes up: clocks, and what cells start from.
-_MADE = re.compile(r"every_\d+_steps|first_\w+")
+_MADE = re.compile(r"every_\d+_steps|first_\w+|\w+_array")
 
 
 class Objects:
@@ -80,7 +94,7 @@ class Objects:
         name = self.names[group.name]
         arguments = [str(int(group.size)), block(line.text for line in group.equations)]
         for key in ("threshold", "reset", "refractory", "method"):
-            if getattr(group, key):
+            if getattr(group, key) or (key == "reset" and group.threshold and group.reset == ""):
                 arguments.append(f"{key}={literal(getattr(group, key))}")
         events = {event.name: event.condition for event in group.events if event.name != "spike"}
         if events:
@@ -127,7 +141,7 @@ class Objects:
             kept = item.given or self.saved.get((owner.name, item.variable), np.zeros(0))
             values = np.asarray(kept)
             unit = Quantity(1.0, tuple(item.dims)).code
-            return self._array(f"{owner.name}.{item.variable}", values) + (
+            return self.array(f"{owner.name}.{item.variable}", values) + (
                 "" if unit == "1" else f" * {self.unit(unit)}"
             )
         earlier = {other.variable: f"{name}.{attribute(other.variable)}[:]" for other in owner.initial}
@@ -141,7 +155,7 @@ class Objects:
             self.add(f"rng = stream({literal(item.stream)})")
         return code
 
-    def _array(self, key: str, values: np.ndarray) -> str:
+    def array(self, key: str, values: np.ndarray) -> str:
         if values.size <= INLINE:
             return f"np.array({values.tolist()!r})"
         self.arrays[key] = values
@@ -196,11 +210,22 @@ class Objects:
             "N_pre": str(connection.source.size),
             "N_post": str(connection.target.size),
         }
+        if connection.places is not None:
+            known["d"] = self._separations(connection, connection.places)
         self._initial(connection, name, "len(i)", known)
         for pathway in connection.pathways:
             if pathway.delays is not None:
                 drawn = self._drawn(connection, name, pathway.delays, "len(i)", known)
                 self.add(f"{name}.{attribute(pathway.name)}.delay = {drawn}")
+
+    def _separations(self, connection: Connection, places: Places) -> str:
+        """Prints the distance of each pair; it as code."""
+        function = connect.separations
+        self.sources.setdefault(function.__name__, inspect.getsource(function))
+        both = [getattr(places, key) for key in ("source_positions", "target_positions")]
+        arrays = [self.array(f"{connection.name}.{end}", found) for end, found in zip("ij", both, strict=True)]
+        self.add(f"d = {function.__name__}(i, j, {', '.join(arrays)}, {places.ring!r})")
+        return f"(d*{self.unit('meter')})" if any(places.dims) else "d"
 
     def _pairs(self, connection: Connection) -> None:
         function, options = draws.rule(connection)
@@ -218,7 +243,7 @@ class Objects:
         if isinstance(value, str):  # p as a function of the distance, in metres
             return f"lambda d: {numpy_code(value, {'d': 'd'}, 'd.shape', plain=True)[0]}"
         if np.ndim(value):
-            return self._array(f"{connection.name}.{key}", np.asarray(value))
+            return self.array(f"{connection.name}.{key}", np.asarray(value))
         return repr(value.item() if isinstance(value, np.generic) else getattr(value, "value", value))
 
     def watches(self) -> list[Watch]:
@@ -240,7 +265,7 @@ class Objects:
                 continue
             members = "True"
             if watch.sample is not None:
-                members = self._array(f"{watch.name}.members", draws.recorded(watch, self._size(watch.target)))
+                members = self.array(f"{watch.name}.members", draws.recorded(watch, self._size(watch.target)))
             elif watch.start or watch.stop is not None:
                 members = f"range({watch.start}, {self._size(watch.target) if watch.stop is None else watch.stop})"
             clock = self._clock(watch.every)

@@ -36,6 +36,7 @@ EXAMPLES = {
     "name": "name: mnist",
     "duration": "duration: 350 ms",
     "inputs": "inputs: {image: retina.pixel}",
+    "encode": "encode: {name: latency, parameters: {t_max: 100 ms}}",
     "data": "data: train",
     "population": "population: output",
     "variables": "variables: [v]",

@@ -29,19 +29,54 @@ class Stimulus(Spec):
     """A fixed value."""
     pulse: Pulse | list[Pulse] | None = None
     """One pulse or several, on top of ``constant`` or of the parameter's own value."""
+    times: dict[str, list[Value]] | None = None
+    """Spike times by cell, ``{0: [5 ms, 20 ms]}``: the input is 1 in the step of a spike, else 0; see ``recorded``."""
+    file: str | None = None
+    """The same from a file: CSV with the columns ``time [ms]`` and ``cell``, or HDF5 in the SONATA layout."""
+    population: str | None = None
+    """Whose spikes are taken from an HDF5 file, where it holds several populations."""
 
 
 class Data(Spec):
     """Which samples."""
 
-    name: Name
-    """Name of the data set: ``mnist``, ``fashion_mnist``."""
+    name: Name | None = None
+    """Name of the data set: ``mnist``, ``fashion_mnist``, ``nmnist_small``."""
+    file: str | None = None
+    """Or a file of one's own: CSV with a column ``label``, or npz with ``values``, ``images`` or events."""
     train: int = Field(0, ge=0)
     """Number of training samples, from the first."""
     label: int = Field(0, ge=0)
     """Number of training samples used to give cells a class, from the first."""
     test: int = Field(0, ge=0)
-    """Number of test samples, from the first."""
+    """Number of test samples, from the first; in a file of one's own the last."""
+    test_from: Literal["test", "train"] = "test"
+    """``train`` takes the training samples that follow those of ``train`` and ``label`` for test samples: a validation
+    split, on which learning rates and the like are chosen without a look at the test set."""
+
+
+EncoderName = Literal[
+    "rate", "constant_current", "population",
+    "poisson", "regular", "latency", "log_latency", "phase", "burst", "ternary",
+]  # fmt: skip
+
+
+class Encode(Spec):
+    """An encoder with its parameters."""
+
+    name: EncoderName
+    """Which one."""
+    parameters: dict[Name, Value] = {}
+    """Name -> value with unit: ``{t_max: 100 ms}``."""
+
+
+class Input(Spec):
+    """Where a field of the data goes, and how it is encoded on the way."""
+
+    to: Path
+    """``retina.spike``: population, then its input."""
+    encode: EncoderName | Encode | list[EncoderName | Encode]
+    """An encoder by name or with ``parameters``; of a list each takes the values the one before it makes."""
 
 
 class Trial(Spec):
@@ -49,8 +84,8 @@ class Trial(Spec):
 
     duration: Value
     """Time per sample."""
-    inputs: dict[Literal["image", "label"], Path]
-    """Field of the data -> input of a population: ``{image: retina.pixel}``."""
+    inputs: dict[Literal["image", "values", "events", "label"], Path | Input]
+    """Field of the data -> input of a population: ``{image: retina.pixel}``, or ``{image: {to: ..., encode: ...}}``."""
 
 
 class Phase(Spec):
@@ -71,12 +106,14 @@ class Phase(Spec):
 class Readout(Spec):
     """How spikes become decisions."""
 
-    name: Literal["class_sum"]
-    """The method."""
+    name: Literal["class_sum", "linear", "spike_count", "first_spike", "population_vector"]
+    """``class_sum`` and ``linear`` learn from the phase ``assign_from``; in the others cells stand for classes."""
+    parameters: dict[Name, Value] = {}
+    """Name -> value: ``{ridge: 10}`` of ``linear``."""
     population: Path
     """Whose spikes are counted."""
     assign_from: Name = "label"
-    """Phase whose spikes give each cell its class."""
+    """Phase a readout learns from: its spikes give each cell a class, or weights."""
     ties: Literal["wrong", "first"] = "wrong"
     """What a tie counts as in the figure that is reported first."""
 
@@ -145,3 +182,6 @@ class Experiment(Spec):
     """Duration, time step, seed, backend."""
     record: Record = Record()
     """What is kept."""
+    sweep: dict[Path, list[Value]] | list[dict[Path, Value]] = {}
+    """Values to be tried, by dotted path, with ``brainsim sweep``: a mapping of lists is a grid (every combination), a
+    list of mappings is a list of points. ``brainsim run`` leaves it aside."""

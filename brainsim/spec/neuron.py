@@ -20,14 +20,15 @@ class Neuron(Spec):
     """Name -> value with unit. A parameter that also stands under ``initial`` becomes a value per cell."""
     inputs: dict[Name, str] = {}
     """Name -> unit (``Hz``, ``1``) of what an experiment, a stimulus or a trial fills in."""
-    ports: list[Name] = []
-    """Further currents beside ``I_syn`` that projections may target."""
+    ports: list[Name] | dict[Name, Name] = []
+    """Further currents beside ``I_syn`` that projections may target: ``[I_dend]``, or ``{I_dend: v_d}`` if synapses
+    that land there see the potential ``v_d`` where they say ``v``."""
     equations: Code = ""
     """Brian2 equations."""
     threshold: Code = ""
     """Condition of a spike."""
-    reset: Code = ""
-    """What a spike does to its cell."""
+    reset: Code | None = None
+    """What a spike does to its cell; ``""`` says that it does nothing."""
     refractory: Code = ""
     """Refractory period: a parameter, a time in code (``2*ms``), or a condition."""
     method: Method | None = None

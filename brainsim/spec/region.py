@@ -18,8 +18,9 @@ class Layout(Spec):
     """Circumference of a ring with evenly spaced cells."""
     grid: list[Value] | None = None
     """Width and height of a grid: as many rows and columns as fit the size."""
-    points: str | None = None
-    """CSV file with one row of coordinates (in metres) a cell."""
+    points: str | list[Value] | None = None
+    """CSV file with one row of coordinates (in metres) a cell; or a list of one to three lengths, code that may use
+    ``i`` and ``N``: ``[(i % 3)*mm, i//3*mm]``."""
 
     @model_validator(mode="after")
     def _one(self) -> Layout:
@@ -50,8 +51,11 @@ class Connect(Spec):
     """Number of sources of each target."""
     out_degree: Value | None = None
     """Number of targets of each source."""
+    number: Value | None = None
+    """Number of synapses in all, drawn from all pairs."""
     multapses: bool = False
-    """Whether the same pair may be drawn more than once."""
+    """Whether the same pair may be drawn more than once; with ``p``, as many synapses are drawn as leave each pair
+    connected with probability ``p``."""
     distance: Value | None = None
     """Connect pairs closer than this."""
     matrix: str | None = None
@@ -61,11 +65,11 @@ class Connect(Spec):
 
     @model_validator(mode="after")
     def _one(self) -> Connect:
-        given = [k for k in ("in_degree", "out_degree", "matrix") if getattr(self, k) is not None]
+        given = [k for k in ("in_degree", "out_degree", "number", "matrix") if getattr(self, k) is not None]
         if self.p is not None or self.distance is not None:
             given.append("p or distance")
         if len(given) != 1:
-            raise ValueError("connect takes exactly one of p, in_degree, out_degree, distance, matrix")
+            raise ValueError("connect takes exactly one of p, in_degree, out_degree, number, distance, matrix")
         return self
 
 
@@ -81,17 +85,18 @@ class Projection(Spec):
     plasticity: PartUse | None = None
     """The rule that changes it."""
     connect: str | Connect
-    """``all``, ``one_to_one``, or one of ``{p: 0.1}``, ``{in_degree: 80}``, ``{out_degree: 80}``, ``{distance: 1 mm}``,
-    ``{matrix: FILE}``."""
+    """``all``, ``one_to_one``, or one of ``{p: 0.1}``, ``{in_degree: 80}``, ``{out_degree: 80}``, ``{number: 2000}``,
+    ``{distance: 1 mm}``, ``{matrix: FILE}``."""
     delay: Value | None = None
-    """Time from a spike to its arrival: a value, or code drawn per synapse (``1*ms + rand()*ms``)."""
+    """Time from a spike to its arrival: a value, or code drawn per synapse (``1*ms + rand()*ms``), with
+    ``layout`` also of the distance ``d``."""
     learn_delay: Value | None = None
     """Time from a presynaptic spike to the moment learning sees it; by default when it arrives."""
     port: Name | None = None
     """The current of the receiving cell it joins, when not ``I_syn``."""
     initial: dict[Name, Value | dict[str, Any]] = {}
     """Variable -> initial value: a value, code, or ``{from: RUN_FOLDER}`` to reuse the values an earlier run
-    ended with."""
+    ended with. Code may use ``i``, ``j``, ``N_pre``, ``N_post`` and, with ``layout``, the distance ``d``."""
     autapses: bool = False
     """Whether a cell may connect to itself."""
 

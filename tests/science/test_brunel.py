@@ -1,4 +1,4 @@
-"""brunel: rate of the asynchronous irregular state against Brunel's mean-field theory, and the regular state."""
+"""brunel: rate of the asynchronous irregular state against Brunel's mean-field theory, and the paper's four states."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+
+from brainsim import backends
 
 #: What this is the test of.
 PARTS = ["region brunel"]
@@ -29,6 +31,19 @@ def network_rate(g: float, eta: float) -> float:
         sigma = 0.1 * math.sqrt(1000 * 0.020 * (outside + rate * (1 + 0.25 * g**2)))
         low, high = (rate, high) if cell_rate(mu, sigma) > rate else (low, rate)
     return rate
+
+
+def rhythm(results, start: float, stop: float) -> tuple[float, float]:
+    """Frequency in Hz of the strongest rhythm of the excitatory population above 8 Hz, and its spread over its mean.
+
+    Both of the rate in bins of 1 ms; the spectrum is averaged over stretches of 200 ms, so it resolves 5 Hz.
+    """
+    times, _ = results.spikes("exc")
+    rate = np.histogram(times, np.arange(round(start * 1e3), round(stop * 1e3) + 1) * 1e-3)[0].astype(float)
+    pieces = [rate[k : k + 200] for k in range(0, len(rate) - 199, 100)]
+    power = np.mean([np.abs(np.fft.rfft((piece - piece.mean()) * np.hanning(200))) ** 2 for piece in pieces], axis=0)
+    frequency = np.fft.rfftfreq(200, 1e-3)
+    return float(frequency[frequency > 8][np.argmax(power[frequency > 8])]), float(rate.std() / rate.mean())
 
 
 def activity(results, start: float, stop: float) -> tuple[float, float]:
@@ -75,3 +90,52 @@ def test_weak_inhibition_fires_fast_and_regularly(simulate):
     rate, spread = activity(results, 0.05, 0.12)
     assert rate > 200
     assert spread < 0.1
+
+
+compiled = pytest.mark.compiled
+needs_compiler = pytest.mark.skipif(bool(backends.available()["native"]), reason="needs a C++ compiler")
+
+
+@compiled
+@needs_compiler
+def test_a_fifth_of_the_cells_shows_both_rhythms(simulate):
+    """Fast: the population runs near 180 Hz and cells at a third of that. Slow: volleys near 20 Hz, few cells join."""
+    small = {"scale": 0.2, "run.duration": "700 ms"}
+    fast = simulate("brunel_si_fast", set=small, backend="native")
+    (rate, spread), (frequency, _) = activity(fast, 0.2, 0.7), rhythm(fast, 0.2, 0.7)
+    assert rate == pytest.approx(60.7, rel=0.2)
+    assert spread > 0.75
+    assert frequency == pytest.approx(180, rel=0.12)
+    slow = simulate("brunel_si_slow", set=small, backend="native")
+    (rate, _), (frequency, depth) = activity(slow, 0.2, 0.7), rhythm(slow, 0.2, 0.7)
+    assert rate == pytest.approx(5.5, rel=0.5)
+    assert 10 <= frequency <= 30
+    assert depth > 2.5
+
+
+#: State -> rate and rhythm in Hz of the simulations of figure 8 (from copies of its caption; not re-read in the paper).
+FIGURE_8 = {
+    "brunel": (37.7, None),
+    "brunel_si_fast": (60.7, 180),
+    "brunel_si_slow": (5.5, 22),
+}
+
+
+@pytest.mark.slow
+@compiled
+@needs_compiler
+def test_full_size_has_the_four_states_of_figure_8(simulate):
+    """Measured, seed 1: 37.8 Hz; 60.9 Hz at 180 Hz; 5.5 Hz at 20 Hz; depth of modulation 0.55, 0.96, 2.1."""
+    depths = {}
+    for state, (wanted, beat) in FIGURE_8.items():
+        results = simulate(state, set={"run.duration": "1 s"}, backend="native")
+        (rate, spread), (frequency, depths[state]) = activity(results, 0.2, 1.0), rhythm(results, 0.2, 1.0)
+        assert rate == pytest.approx(wanted, rel=0.08)
+        assert beat is None or frequency == pytest.approx(beat, abs=max(5, 0.05 * beat))
+        assert spread > (0.3 if state == "brunel" else 0.45)
+    assert depths["brunel"] < 0.7 < depths["brunel_si_fast"] < 1.5 < depths["brunel_si_slow"]
+    regular = simulate("brunel_sr", set={"run.duration": "400 ms"}, backend="native")
+    (rate, spread), (frequency, depth) = activity(regular, 0.2, 0.4), rhythm(regular, 0.2, 0.4)
+    assert rate > 250 and spread < 0.02
+    assert depth > 0.7, "cells fire in step"
+    assert frequency > rate, "in more than one cluster"

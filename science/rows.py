@@ -1,0 +1,71 @@
+"""The rows of the page: which experiment, with which values, against which published number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What a paper reports for the same measure."""
+
+    value: str  # as printed, with its spread
+    cite: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sweep and the number in it that is compared."""
+
+    name: str
+    title: str
+    rule: str
+    network: str
+    data: str
+    experiment: str
+    measure: str  # column of the sweep's table
+    paper: Paper
+    unit: str = ""
+    scale: float = 1.0  # the measure is multiplied by it: 100 for per cent
+    set: dict[str, Any] = field(default_factory=dict)
+    over: dict[str, list[Any]] = field(default_factory=dict)
+    beside: dict[str, str] = field(default_factory=dict)  # further columns -> what they are
+    hours: float = 0.0  # of one core, as measured once
+    note: str = ""
+
+    @property
+    def command(self) -> str:
+        """What a user types for the same."""
+        words = [f"brainsim sweep {self.experiment}"]
+        words += [f"--set {_quoted(f'{path}={value}')}" for path, value in self.set.items()]
+        words += [f"--over {_quoted(path + '=' + ','.join(map(str, vs)))}" for path, vs in self.over.items()]
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A number that others state for the same job; nobody measured it here."""
+
+    system: str
+    job: str
+    value: str
+    cite: str
+
+
+def read() -> tuple[dict[str, Row], list[Stated]]:
+    """Rows by name, and what rivals state."""
+    content = yaml.safe_load((HERE / "rows.yaml").read_text(encoding="utf-8"))
+    rows = {name: Row(name, **{**row, "paper": Paper(**row["paper"])}) for name, row in content["rows"].items()}
+    return rows, [Stated(**one) for one in content["stated"]]
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if " " in text else text

@@ -1,0 +1,75 @@
+"""What a run would take, told before it runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import brainsim
+
+TEXT = """
+experiment: two
+region:
+  region: two
+  parameters:
+    n: 100              # cells
+  populations:
+    source: {neuron: {name: poisson, parameters: {rate: 20 Hz}}, size: n}
+    target: {neuron: lif, size: 50}
+  projections:
+    forward: {from: source, to: target, synapse: ampa, plasticity: stdp, connect: {p: 0.5}}
+run: {duration: 2 s, dt: 0.5 ms, backend: numpy}
+record: {spikes: [source]}
+sweep: {run.seed: [1, 2, 3, 4]}
+"""
+
+
+def test_sizes_are_those_of_the_model():
+    found = brainsim.estimate(TEXT)
+    assert (found.cells, found.synapses, found.steps, found.model_time) == (150, 2500, 4000, 2.0)
+    assert (found.points, found.objects, found.probe, found.compile_time) == (4, 0, 0.0, 0.0)
+    assert found.total_time == pytest.approx(4 * found.run_time)
+    larger = brainsim.estimate(TEXT, set={"n": 1_000_000})
+    assert larger.synapses == 25_000_000
+    # At least two variables of eight bytes a synapse, and two indices of four.
+    assert larger.memory - found.memory > 24 * 25e6
+    assert larger.run_time > 100 * found.run_time
+    assert larger.disk > 100 * found.disk
+
+
+def test_samples_and_compiled_backends():
+    found = brainsim.estimate("digits_vdsp", over={"run.seed": range(5)})
+    assert found.trials == 3 * 2000 + 2000 + 500
+    assert found.model_time == pytest.approx(found.trials * 0.35)
+    assert found.synapses == 78_400 + 100  # images to output, and each cell's bid
+    assert found.points == 5
+    assert found.objects > 10
+    assert found.compile_time > 0
+
+
+def test_a_probe_runs_a_piece_and_nothing_stays(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = brainsim.estimate(TEXT, set={"run.duration": "2000 s"}, probe=True)
+    assert 0 < found.probe < 200
+    assert found.run_time > 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_probe_shows_some_samples_of_each_phase():
+    few = {"data.train": 400, "data.label": 300, "data.test": 200, "n_cells": 10, "run.backend": "numpy"}
+    found = brainsim.estimate("digits_vdsp", set=few, probe=True)
+    assert found.trials == 1700
+    assert 15 * 0.35 <= found.probe < 1700 * 0.35
+
+
+def test_the_verb_needs_no_brian2():
+    code = (
+        "import sys; from brainsim.cli.main import main; sys.argv = ['brainsim', 'estimate', 'brunel']\n"
+        "try: main()\nexcept SystemExit as end: assert not end.code\n"
+        "assert 'brian2' not in sys.modules"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "15,625,000" in ran.stdout
