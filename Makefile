@@ -77,11 +77,11 @@ test-python3.%:
 science: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 -m science
 
-bench: $(VENV)/.installed-test
-	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(if $(TYPES),--types $(TYPES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(BENCH)
-
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m brainsim.portrait.library docs/library
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(if $(TYPES),--types $(TYPES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(BENCH)
 
 clean:
 	rm -rf $(VENV) .venv-3.* build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

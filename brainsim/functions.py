@@ -132,7 +132,7 @@ _TABLE_CYTHON = """
 cdef {result} {name}({arguments}):
     global _namespace{name}_values
     cdef long row = {first}
-    cdef long rows = _namespace{name}_values[0]
+    cdef long rows = <long> _namespace{name}_values[0]
     row = 0 if row < 0 else (rows - 1 if row >= rows else row)
     {body}
 """

@@ -426,3 +426,15 @@ def test_tables_in_a_file_have_a_line_a_row(monkeypatch):
     text = console.table(("name", "about"), [("lif", "word " * 100), ("x", "y")], right=("name",))
     assert [line.split()[0] for line in text.splitlines()] == ["name", "lif", "x"]
     assert not any(line.endswith(" ") for line in text.splitlines())
+
+
+def test_show_refuses_endings_it_cannot_draw(tmp_path):
+    for ending in ("pdf", "JPG"):
+        ran = subprocess.run(
+            [sys.executable, "-m", "brainsim", "show", "lif", "--out", f"lif.{ending}"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert ran.returncode == 2
+        assert f"show cannot write .{ending.lower()}" in ran.stderr
+        assert "lif.svg" in ran.stderr
+        assert not list(tmp_path.iterdir())

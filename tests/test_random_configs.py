@@ -175,14 +175,17 @@ def valid(draw: st.DrawFn) -> str:
         made: dict[str, Any] = {"from": source, "to": target, "synapse": synapse}
         both = [populations[name]["size"] for name in (source, target)]
         rules: list[Any] = ["all", {"p": 0.5}, {"p": 0}, {"p": 1}, {"out_degree": 2, "multapses": True}]
+        rules += [{"number": 3, "multapses": True}, {"p": 0.4, "multapses": True}]
         rules += ["one_to_one"] if both[0] == both[1] else []
         rules += [{"in_degree": 1}] if min(both) > 1 else []
         ring = "layout" in populations[target] and source == target
         rules += [{"distance": "0.3 mm"}, {"p": "exp(-d/(0.2*mm))"}] if ring else []
         made["connect"] = draw(st.sampled_from(rules))
-        made["delay"] = draw(st.sampled_from(["0 ms", "1 ms", "0.1 ms", "0.5*ms + rand()*ms", "9 ms"]))
+        late = ["0 ms", "1 ms", "0.1 ms", "0.5*ms + rand()*ms", "9 ms"]
+        made["delay"] = draw(st.sampled_from([*late, *(["d/(1*mm/ms)"] if ring else [])]))
         if draw(st.booleans()):
-            made["initial"] = {"w": draw(st.sampled_from([0.5, "rand()", "0.1*(1 + randn())"]))}
+            far = ["exp(-d/mm)*rand()"] if ring else []
+            made["initial"] = {"w": draw(st.sampled_from([0.5, "rand()", "0.1*(1 + randn())", *far]))}
         if synapse in ("ampa", "exponential", "delta") and draw(st.booleans()):
             made["plasticity"] = draw(st.sampled_from(["stdp", {"name": "stdp", "parameters": {"tau_x": "5 ms"}}]))
         if source == target:

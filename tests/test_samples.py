@@ -97,6 +97,20 @@ def test_latencies_reach_the_network_on_numpy_native_and_in_the_script(folder):
     assert f"spikes_out: {len(results.spikes('out')[0])} spikes" in done.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["cython", "cpp_standalone"])
+def test_the_other_backends_show_the_same(backend, folder):
+    text = shown(LATENCY)
+    for a, b in zip(
+        *(brainsim.run(text, out=folder / b, backend=b).spikes("out") for b in ("numpy", backend)), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+    entry = "{to: level.x, encode: {name: constant_current, parameters: {I_max: 300 pA}}}"
+    text = shown(entry).replace("neuron: recorded", "neuron: {name: recorded, parameters: {spike: 0}}")
+    results = brainsim.run(text, out=folder / "levels", backend=backend)
+    np.testing.assert_allclose(results.state("level", "x")[1], 3e-10 * VALUES[results.trials["sample"]], rtol=1e-12)
+
+
 def test_currents_reach_a_cell_with_their_unit(folder):
     entry = "{to: level.x, encode: {name: constant_current, parameters: {I_max: 300 pA, I_min: 100 pA}}}"
     text = shown(entry).replace("neuron: recorded", "neuron: {name: recorded, parameters: {spike: 0}}")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from brainsim.circuit import Circuit, Projection
     from brainsim.compose.plan import Connection, Constant, Group, Initial, Plan, Regular
 
+#: Endings of files that are drawn, and of those that would be a picture elsewhere.
+_PICTURES = (".svg", ".png", ".html")
+_NO_PICTURES = (".pdf", ".jpg", ".jpeg", ".gif", ".eps", ".ps", ".tif", ".tiff", ".bmp", ".webp")
 #: Words that a path skips: ``cortex.exc.neuron.C_m``.
 _INSIDE = ("parameters", "populations", "projections", "regions")
 
@@ -28,9 +31,13 @@ def show(
     if sum((script, equations, graph, why is not None)) > 1:
         raise FileError(Problem("value", "show takes one of --script, --equations, --graph and --why", None, ""))
     options: dict[str, Any] = {"set": values, "library": tuple(library)}
-    if out is not None and out.suffix.lower() in (".svg", ".png", ".html") and not (script or equations or why):
+    ending = out.suffix.lower() if out is not None else ""
+    if out is not None and ending in _PICTURES and not (script or equations or why):
         picture(name, out, options)
         return
+    if ending in _NO_PICTURES:
+        hint = f"Write {out.stem if out else name}.svg, .png or .html; text goes to .yaml, .py or .txt."
+        raise FileError(Problem("value", f"show cannot write {ending}", None, hint))
     if graph or why is not None:
         from brainsim.runs.prepare import circuit
 

@@ -105,6 +105,7 @@ class NativeCodeObject(CodeObject):
         self.integers: list[int] = []
         self.queue = self.variables.get("_queue")
         self.headers: list[str] = []
+        self.copies: list[Any] = []  # that it reads, see rewrites/ordered.py
         self.event_variable: Any = None  # the list of events that a thresholder writes
         self.device = get_device()
         #: Which rewrites were taken, and of the others why not.
@@ -151,9 +152,10 @@ class NativeCodeObject(CodeObject):
         """C++ lines that fetch arrays and numbers; notes what they are."""
         used = set(re.findall(r"[A-Za-z_]\w*", code))
         lines = ["_reals = task.reals;"] if "_reals[" in code else []
-        self.draws = "native::draws." in code
+        self.draws = "native::Draws" in code
         if self.draws:
-            lines.append("native::draws.begin(*network.random, task.stream);")
+            lines.append("native::Draws* const _draws = native::draws_here();")
+            lines.append("_draws->begin(*network.random, task.stream);")
         for variable, name in self.device.draft.names.items():
             keys = [key for key, other in self.variables.items() if other is variable and f"_num{key}" in used]
             if not (keys or name in used or f"_dynamic{name}" in used):
@@ -216,9 +218,9 @@ def _implement(name: str, method: str) -> None:
     code = f"""
 static inline double _{name}(const int _i, const uint64_t _draw) {{ return *native::draws.{method}(_i, _draw); }}
 static inline double _{name}(const int _i) {{ return _{name}(_i, native::draws.next(_i)); }}
-static inline native::Doubles _{name}_vector(const int64_t _i, const uint64_t _draw)
+static inline native::Doubles _{name}_vector(native::Draws& _draws, const int64_t _i, const uint64_t _draw)
 {{
-    return native::load<native::Doubles>(native::draws.{method}(_i, _draw));
+    return native::load<native::Doubles>(_draws.{method}(_i, _draw));
 }}
 """
     DEFAULT_FUNCTIONS[name].implementations.add_implementation(NativeCodeObject, code=code, name=f"_{name}")

@@ -8,11 +8,12 @@ network), build.py (a library from it, once), network.py (the run loop).
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import os
 from collections.abc import Mapping
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 import numpy as np
 from brian2.codegen.codeobject import check_compiler_kwds
@@ -28,10 +29,10 @@ from brian2.units.fundamentalunits import fail_for_dimension_mismatch
 from brian2.utils.logger import get_logger
 
 from brainsim.native import functions, layout, network
-from brainsim.native.arrays import FixedArray, GrowingArray
+from brainsim.native.arrays import FixedArray, GrowingArray, zeros
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.queues import SpikeQueue
-from brainsim.native.rewrites import Draft, chosen, traces
+from brainsim.native.rewrites import Draft, chosen, delivery, ordered, traces
 from brainsim.native.rewrites.traces import Traces
 
 logger = get_logger(__name__)
@@ -57,6 +58,10 @@ class NativeDevice(RuntimeDevice):
         self.traces: WeakKeyDictionary[Any, Traces] = WeakKeyDictionary()
         self.no_traces: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
         self._hidden: WeakKeyDictionary[ArrayVariable, Traces] = WeakKeyDictionary()
+        #: Copies of values of synapses by the original, see rewrites/ordered.py.
+        self._copies: WeakKeyDictionary[ArrayVariable, list[ordered.Copy]] = WeakKeyDictionary()
+        self.not_ordered: WeakSet[ArrayVariable] = WeakSet()  # what may not be copied
+        self.exposed: WeakSet[ArrayVariable] = WeakSet()  # what may be written without our knowing
         self._session: network.Session | None = None  # the one made last
         self._sessions: WeakValueDictionary[str, network.Session] = WeakValueDictionary()
 
@@ -73,6 +78,7 @@ class NativeDevice(RuntimeDevice):
                 kept.to_synapses()
         self.traces.clear()
         self._hidden.clear()
+        self._copies.clear()
 
     def reinit(self) -> None:
         super().reinit()
@@ -84,7 +90,7 @@ class NativeDevice(RuntimeDevice):
         if isinstance(var, DynamicArrayVariable):
             self.arrays[var] = GrowingArray(var.size, var.dtype)
         else:
-            shared = FixedArray(np.zeros(var.size, dtype=var.dtype))
+            shared = FixedArray(zeros(var.size, var.dtype))
             self._fixed[var] = shared
             self.arrays[var] = shared.array
 
@@ -92,6 +98,8 @@ class NativeDevice(RuntimeDevice):
         kept = self._hidden.get(var)
         if kept is not None and kept.current:
             kept.to_synapses()
+        for ordered_copy in self._copies.get(var, ()):
+            ordered_copy.current = False
         array = self.arrays[var]
         if isinstance(var, DynamicArrayVariable):
             var.size = array.shape if var.ndim > 1 else len(array)
@@ -101,6 +109,12 @@ class NativeDevice(RuntimeDevice):
     def fill_with_array(self, var: ArrayVariable, arr: np.ndarray) -> None:
         self.get_value(var, access_data=False)  # other variables may have to be brought up to date first
         super().fill_with_array(var, arr)
+
+    def resize(self, var: DynamicArrayVariable, new_size: Any) -> None:
+        for kept in self.traces.values():  # new synapses have values of their own
+            if kept.current and any(var is its for its in kept.variables.values()):
+                kept.to_synapses()
+        super().resize(var, new_size)
 
     def shared_array(self, var: ArrayVariable) -> FixedArray | GrowingArray:
         """The array behind a variable, as generated code needs it."""
@@ -121,7 +135,9 @@ class NativeDevice(RuntimeDevice):
 
     def array(self, owner: Any, name: str) -> np.ndarray:
         """The memory of ``owner.name`` as a numpy array without units: what closed loops read and write."""
-        return owner.variables[name].get_value()
+        variable = owner.variables[name]
+        self.exposed.add(variable)
+        return variable.get_value()
 
     def spike_queue(self, source_start: int, source_end: int) -> SpikeQueue:
         return SpikeQueue(source_start, source_end)
@@ -179,11 +195,18 @@ class NativeDevice(RuntimeDevice):
             )  # fmt: skip
         keywords = compiler_kwds or {}
         check_compiler_kwds(keywords, [*_COMPILER_KEYWORDS, "runtime_library_dirs"], "native")
-        draft = Draft(self.rewrites)
-        if template_name == "synapses" and owner.event_driven is not None:
-            abstract_code, variables, variable_indices = self._with_traces(
-                draft, owner, abstract_code, variables, variable_indices
-            )
+        draft, copies = Draft(self.rewrites), []
+        if template_name == "synapses":
+            pathway = next(way for way in owner._pathways if way.queue is variables["_queue"])
+            delivery.look_at(pathway)
+            variables, variable_indices = dict(variables), copy.copy(variable_indices)
+            if owner.event_driven is not None:
+                abstract_code, variables, variable_indices = self._with_traces(
+                    draft, owner, pathway, abstract_code, variables, variable_indices
+                )
+            copies = ordered.rewrite(self, pathway, abstract_code, variables, variable_indices)
+            if copies:
+                draft.notes[ordered.NAME] = None
         self.draft = draft
         try:
             codeobject = super().code_object(
@@ -192,11 +215,16 @@ class NativeDevice(RuntimeDevice):
             )  # fmt: skip
         finally:
             self.draft = None
+        codeobject.copies = copies
+        for its in copies:
+            self._copies.setdefault(its.original, []).append(its)
         codeobject.headers = [*prefs["codegen.cpp.headers"], *keywords.get("headers", [])]
         codeobject.event_variable = (template_kwds or {}).get("eventspace_variable")
         return codeobject
 
-    def _with_traces(self, draft: Draft, owner: Any, code: Any, variables: Any, indices: Any) -> tuple[Any, Any, Any]:
+    def _with_traces(
+        self, draft: Draft, owner: Any, pathway: Any, code: Any, variables: Any, indices: Any
+    ) -> tuple[Any, Any, Any]:
         """A pathway's code with variables that cells keep, where that is legal."""
         if traces.NAME not in self.rewrites:
             draft.notes[traces.NAME] = "switched off"
@@ -212,7 +240,6 @@ class NativeDevice(RuntimeDevice):
             return code, variables, indices
         draft.notes[traces.NAME] = None
         draft.kept = frozenset(kept.side)
-        pathway = next(way for way in owner._pathways if way.queue is variables["_queue"])
         return kept.rewrite(pathway, variables, indices)
 
     def call(self, codeobject: NativeCodeObject) -> None:

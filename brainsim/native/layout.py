@@ -27,6 +27,8 @@ class Queue(Structure):
         ("count", POINTER(c_int64)),
         ("room", POINTER(c_int64)),
         *((name, c_void_p) for name in ("row", "begin", "delay", "synapse", "other")),
+        *((name, c_int64) for name in ("blocks", "block_size")),
+        ("cut", c_void_p),
     ]
 
 

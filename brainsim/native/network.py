@@ -25,6 +25,7 @@ from brian2.utils.logger import get_logger
 from brainsim.native import arrays, build, integrators, layout, unit
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.library import load
+from brainsim.native.rewrites import ordered
 from brainsim.native.rewrites.expressions import NotLegal
 from brainsim.native.rewrites.traces import Traces
 
@@ -94,6 +95,7 @@ class Session:
         source, numbers = unit.translation_unit(self.codeobjects)
         self.library = load(source, unit.extras(self.codeobjects), build.flags())
         self.traces: list[Traces] = []
+        self.copies: list[ordered.Copy] = []
         self._keep: list[Any] = []  # memory that the structs point to
         self.struct = self._struct(iter(numbers))
         self._pointer = ctypes.addressof(self.struct)
@@ -159,11 +161,14 @@ class Session:
                     raise RuntimeError(
                         f"The values of event-driven variables were changed, and now {reason}: run or prepare again."
                     ) from reason
+        for copy in self.copies:
+            if not copy.current:
+                copy.refresh()
 
     def advance(self, seconds: float = PATIENCE) -> int:
         """Go on until generated code has something to say; Python's tasks are done on the way."""
         while True:
-            if self.traces:
+            if self.traces or self.copies:
                 self._enter()
             status = self._handle(self._run(self._pointer, seconds))
             if status != layout.PYTHON:
@@ -181,7 +186,7 @@ class Session:
 
     def step(self, count: int = 1) -> None:
         """Do ``count`` ticks, whatever the clocks say about an end."""
-        if self.traces:
+        if self.traces or self.copies:
             self._enter()
         struct = self.struct
         struct.remaining = count
@@ -197,7 +202,7 @@ class Session:
             status = self._handle(status)
             if status == layout.STOPPED or (status == layout.PAUSED and not self.struct.remaining):
                 return
-            if self.traces:
+            if self.traces or self.copies:
                 self._enter()
             status = self._run(self._pointer, PATIENCE)
 
@@ -290,15 +295,17 @@ def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any], ra
     device.check_supported(net)
     with integrators.kept():
         device.no_traces.clear()
+        device.not_ordered.clear()
         while True:
             device.forget_traces()
             _before_run(net, namespace)
             steps, kept = _with_traces(device, steps_of(net))
-            if kept is not None:
+            copies = _copies(device, steps)
+            if kept is not None and copies is not None:
                 break
     clocks = sorted(net._clocks, key=lambda clock: clock.name)
     session = Session(device, net, steps, clocks, random)
-    session.traces = kept
+    session.traces, session.copies = kept, copies
     for struct, clock in zip(session._clock_structs, clocks, strict=False):
         struct.end = int(clock._i_end)
     return session
@@ -325,6 +332,16 @@ def _with_traces(device: Any, steps: list[Step]) -> tuple[list[Step], list[Trace
         except NotLegal as reason:
             device.no_traces[traces.key] = str(reason)
     return found, None if any(traces.key in device.no_traces for traces in kept) else kept
+
+
+def _copies(device: Any, steps: list[Step]) -> list[ordered.Copy] | None:
+    """The copies that the steps read; None if some turned out not to be legal."""
+    codeobjects = [step.codeobject for step in steps if step.codeobject is not None]
+    copies = [copy for codeobject in codeobjects for copy in codeobject.copies]
+    for copy in copies:
+        if any(copy.is_used_by(codeobject) for codeobject in codeobjects):
+            device.not_ordered.add(copy.original)
+    return None if any(copy.original in device.not_ordered for copy in copies) else copies
 
 
 def reserve(session: Session) -> None:

@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 import numpy as np
+from brian2.core.preferences import prefs
 
 from brainsim.native import layout
 
@@ -18,6 +19,8 @@ _libc.free.argtypes = [ctypes.c_void_p]
 
 #: How many synapses ahead delivery asks for values.
 AHEAD = 40
+#: How many bytes of values of cells stay in the fastest cache, and how long a part of a run has to be at least.
+BLOCK, SHORTEST = 26000, 64
 
 
 def _release(lists: Any, length: int) -> None:
@@ -169,6 +172,35 @@ class SpikeQueue:
         self.dense, self.distinct = bool((step[inner] == 1).all()), bool((step[inner] > 0).all())
         self._other = np.array(cells, np.uint16 if self.narrow else np.int32)
         self.struct.other = self._other.ctypes.data
+        self._set_blocks(bool((step[inner] >= 0).all()))
+
+    def _set_blocks(self, ascending: bool) -> None:
+        """Cut long runs into parts that go to so few cells that their values stay in the cache."""
+        assert self._other is not None
+        begin, struct = self._structure.begin, self.struct
+        runs = len(begin) - 1
+        cells = int(self._other.max(initial=0)) + 1
+        blocks = min(-(-cells * prefs["core.default_float_dtype"]().itemsize // BLOCK), 64)
+        if not ascending or not runs or blocks * SHORTEST > len(self._other) / runs:
+            blocks = 1
+        struct.blocks, struct.block_size = blocks, max(1, -(-cells // blocks))
+        self._cut = np.zeros((runs, blocks - 1), np.int32)
+        for first in range(0, runs if blocks > 1 else 0, 1024):  # some at a time: this takes memory
+            some = begin[first : first + 1025]
+            lengths = np.diff(some)
+            key = (
+                np.repeat(np.arange(len(lengths)) * blocks, lengths)
+                + self._other[some[0] : some[-1]] // struct.block_size
+            )
+            counts = np.bincount(key, minlength=len(lengths) * blocks).reshape(-1, blocks)
+            self._cut[first : first + 1024] = np.cumsum(counts, axis=1)[:, :-1]
+        struct.cut = self._cut.ctypes.data
+
+    @property
+    def order(self) -> np.ndarray:
+        """The synapse at each place."""
+        assert self._structure.synapse is not None
+        return self._structure.synapse
 
     @property
     def in_order(self) -> bool:

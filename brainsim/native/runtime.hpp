@@ -41,6 +41,9 @@ struct Queue {
     const int32_t* delay;    // of a run, in steps
     const int32_t* synapse;  // the synapse at a place; null if places are synapse numbers
     const void* other;       // the cell at the other end of the synapse at a place: uint16_t or int32_t
+    int64_t blocks;          // delivery may go through the cells block by block, so that they stay in the cache:
+    int64_t block_size;      // so many cells at a time
+    const int32_t* cut;      // in run r, block b > 0 starts at begin[r] + cut[r * (blocks - 1) + b - 1]
 };
 
 struct Failure {
@@ -147,13 +150,31 @@ struct Arrivals {
     int64_t begin(int64_t i) const { return list[i] < 0 ? ~list[i] : queue.begin[list[i]]; }
     int64_t end(int64_t i) const { return list[i] < 0 ? ~list[i] + 1 : queue.begin[list[i] + 1]; }
 
-    // Ask for the start of what run `i` will read.
-    template <class T> void prefetch(const T* others, int64_t i) const
+    enum { all = -1 };
+
+    // The part of run `i` that goes to one block of cells.
+    template <class T> void part(const T* others, int64_t i, int64_t block, int64_t& from, int64_t& to) const
+    {
+        from = begin(i), to = end(i);
+        if (queue.blocks == 1 || block == all) return;
+        if (list[i] < 0) {
+            if (others[from] / queue.block_size != block) to = from;
+            return;
+        }
+        const int32_t* const cut = queue.cut + list[i] * (queue.blocks - 1);
+        if (block + 1 < queue.blocks) to = from + cut[block];
+        if (block > 0) from += cut[block - 1];
+    }
+
+    // Ask for what run `i` will read of `values` (its first 4 KiB: the processor sees the rest coming).
+    template <class T, class V> void prefetch(const T* others, const V* values, int64_t i, int64_t block) const
     {
         if (i >= count) return;
-        const char* from = reinterpret_cast<const char*>(others + begin(i));
-        const char* to = reinterpret_cast<const char*>(others + end(i));
-        if (to > from + 512) to = from + 512;
+        int64_t first, last;
+        part(others, i, block, first, last);
+        const char* from = reinterpret_cast<const char*>(values + first);
+        const char* to = reinterpret_cast<const char*>(values + last);
+        if (to > from + 4096) to = from + 4096;
         for (; from < to; from += 64) __builtin_prefetch(from);
     }
 

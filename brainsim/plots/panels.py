@@ -72,6 +72,7 @@ def panels(shown: Sequence[Panel], title: str = "", width: float = WIDTH) -> Fig
         head = 30.0 if title else 4.0
         height = head + sum(panel.height for panel in shown) + sum(above) + sum(below)
         figure = canvas(width, height)
+        figure.patch.set_alpha(1)  # a picture by itself may stand on a dark page
         if title:
             figure.text(10 / width, 1 - 19 / height, title, fontsize=13, weight="bold", color=colour("ink"))
         top = head

@@ -18,7 +18,7 @@ from brainsim.portrait import parts
 __all__ = ["ENDINGS", "VERSION", "Portrait", "draw"]
 
 #: Goes up when the same part would be drawn differently.
-VERSION = 1
+VERSION = 3
 #: What a picture may be written as.
 ENDINGS = (".svg", ".png", ".html")
 

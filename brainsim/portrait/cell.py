@@ -190,7 +190,7 @@ class _Sweep:
         if self.firing and all(len(train) == 0 or len(train) > always for train in trains) and any(map(len, trains)):
             raise NoPicture("it passes on what it is given, a spike in every step in which that is high")
         rows: list[Panel] = []
-        if self.shown:
+        if self.shown and not (self.firing and self.still(start)):
             rows = self.traces(swept, chosen, start, 0.4 * rest, min(length, SHOWN))
         elif self.firing:
             rows = [_raster(trains, start, length, swept, drive)]
@@ -219,6 +219,11 @@ class _Sweep:
                 return found
         ends = bench.state(CELL, self.shown[0])[1][-1] if self.shown else np.zeros(SWEPT)
         return _graded_range(tried, ends)
+
+    def still(self, start: float) -> bool:
+        """Whether no variable moves, though there may be spikes."""
+        courses = (self.bench.state(CELL, name) for name in self.shown)
+        return not any(np.ptp(values[times >= start], axis=0).max() > 0 for times, values in courses)
 
     def traces(self, swept: Array, chosen: Sequence[int], start: float, before: float, length: float) -> list[Panel]:
         """A row for each input that was chosen, all to one scale."""
@@ -302,8 +307,10 @@ def _spiking_range(
                 onset = min(onsets, key=lambda x: (abs(x), -x))
                 return min(0.0, 3.0 * onset), max(0.0, 3.0 * onset), onset
         return None
-    silent = np.flatnonzero(counts[:middle] == 0)
-    faster = np.flatnonzero(counts[middle:] > max(1.5 * counts[middle], counts[middle] + 2))
+    # Silent, and faster, at this input and at those beyond it: by chance a cell may be either at one.
+    silent = np.flatnonzero(np.cumsum(counts[:middle]) == 0)
+    more = counts[middle:] > max(1.5 * counts[middle], counts[middle] + 2)
+    faster = np.flatnonzero(more[:-1] & more[1:])
     high = float(tried[middle + faster[0]]) if len(faster) else 0.0
     low = float(tried[silent[-1]]) if len(silent) else -high
     if not high and not low:
@@ -357,7 +364,7 @@ def _chosen(swept: Array, low: float, high: float, onset: float) -> list[int]:
 
 def _round(value: float) -> float:
     """Two figures."""
-    return float(f"{value:.1e}")
+    return float(f"{value:.1e}") + 0.0  # no minus before a zero
 
 
 # --- without an input ---------------------------------------------------------------------------------
@@ -366,12 +373,14 @@ def _round(value: float) -> float:
 def _raster(trains: list[Array], start: float, length: float, swept: Array, drive: Drive) -> Panel:
     """Spikes of cells with more and more input, in rows whose height is the input."""
     factor, words_ = label(drive.name, drive.unit, float(np.abs(swept).max()))
-    spikes = sum(map(len, trains))
-    every = range(0, len(trains), max(3, -(-spikes // STROKES)))
-    rows = np.concatenate([np.full(len(trains[k]), swept[k] * factor) for k in every])
-    times = (np.concatenate([trains[k] for k in every]) - start) * 1e3
+    every = range(0, len(trains), 3)
+    spikes = sum(len(trains[k]) for k in every)
+    shown = length * min(1.0, STROKES / max(spikes, 1))  # of cells that fire in most steps only the start
+    some = [trains[k][trains[k] < start + shown] for k in every]
+    rows = np.concatenate([np.full(len(train), swept[k] * factor) for k, train in zip(every, some, strict=True)])
+    times = (np.concatenate(some) - start) * 1e3
     return Panel(
-        raster=(times, rows), x_label="time (ms)", y_label=words_, x_limits=(0, length * 1e3), height=150,
+        raster=(times, rows), x_label="time (ms)", y_label=words_, x_limits=(0, shown * 1e3), height=150,
         title="spikes of one cell a row",
     )  # fmt: skip
 

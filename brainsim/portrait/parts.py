@@ -140,4 +140,4 @@ def label(name: str, unit: str, largest: float) -> tuple[float, str]:
 def words_of(name: str, unit: str, value: float) -> str:
     """``I_bias = 250 pA``."""
     factor, symbol = scaled(unit, abs(value))
-    return f"{name} = {value * factor:.3g} {symbol}".rstrip()
+    return f"{name} = {value * factor + 0.0:.3g} {symbol}".rstrip()  # no minus before a zero

@@ -225,7 +225,8 @@ def outside(part: Part, side: str) -> set[str]:
     for equation in own.values():
         names |= set(equation.expression.names) if equation.expression else set()
     read |= {n for n in names - known if not is_constant(n) and not keyword.iskeyword(n)}
-    return ((read - set(own)) | set((part.data.get("needs") or {}).get(side, ()))) - set(BUILT_IN)
+    brought = {n for n in part.data.get("parameters") or {} if n in words(added) or n in names}
+    return ((read - set(own) - brought) | set((part.data.get("needs") or {}).get(side, ()))) - set(BUILT_IN)
 
 
 def _cell(reads: list[str], units: Mapping[str, str]) -> dict[str, Any]:

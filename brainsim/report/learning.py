@@ -49,6 +49,7 @@ def weights(page: Page) -> list[dict[str, Any]]:
 def fields(page: Page) -> dict[str, Any]:
     """Receptive fields of the cells that a population fed by images projects to with plastic weights."""
     image = ((page.model.get("trial") or {}).get("inputs") or {}).get("image")
+    image = image.get("to") if isinstance(image, dict) else image  # an encoder may stand between
     shown_to = str(image or "").rpartition(".")[0]
     for path in page.results.weight_paths if shown_to else ():
         edges = page.results.weights(path)

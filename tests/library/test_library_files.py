@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 import brainsim
 from brainsim.errors import SetupError
 from brainsim.library import Library
+from brainsim.portrait import bench, cell, junction, parts
+from brainsim.portrait import rule as learning
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("models", "plasticity", "regions", "configs")
@@ -54,7 +57,7 @@ experiment: alone
 region:
   region: alone
   populations:
-    cell: {{neuron: {{name: {neuron}, parameters: {{{inputs}}}}}, size: 5}}
+    cell: {{neuron: {neuron}, size: 5}}
 run: {{duration: 50 ms, dt: {dt} ms}}
 record: {{spikes: [cell]}}
 """
@@ -73,24 +76,20 @@ def in_trials(text: str, dt: float) -> str:
     return re.sub(r"run: .*\n", IN_TRIALS.format(dt=dt), text).replace("  populations:", eye, 1)
 
 
-#: Cells of the winner-take-all live only together, and a teacher has no spikes; they run as a region below.
-TOGETHER = {"wta_adapting", "referee", "goal"}
-COARSE = {"vdsp_input"}
-#: Cells that count the steps of a trial.
-COUNT_STEPS = {"pixel_if", "discrete_lif"}
-#: What fills in the inputs of a cell.
-INPUTS = {"pixel_if": "pixel: 0.5", "vdsp_input": "pixel: 0.5", "recorded": "spike: 0"} | {
-    source: "rate: 50 Hz" for source in ("poisson", "poisson_refractory", "regular")
-}
-#: Units that have a rate instead of spikes.
-MEAN_FIELD = {"rate_unit", "wilson_cowan", "wilson_cowan_inhibitory"}
+def by_trial(part: parts.Part) -> bool:
+    """Whether a part waits for trials, or counts their steps."""
+    code = {key: value for key, value in part.data.items() if key not in ("about", "cite")}
+    return re.search(r"\btrial(_start|_steps?)?\b", json.dumps(code, default=str)) is not None
 
 
-@pytest.mark.parametrize("neuron", sorted(set(of_kind("neuron")) - TOGETHER))
+@pytest.mark.parametrize("neuron", of_kind("neuron"))
 def test_cell_runs_alone(neuron, tmp_path):
-    text = CELLS.format(neuron=neuron, inputs=INPUTS.get(neuron, ""), dt=5 if neuron in COARSE else 0.05)
-    text = in_trials(text, 1) if neuron in COUNT_STEPS else text
-    text = text.replace("record: {spikes: [cell]}", "") if neuron in MEAN_FIELD else text
+    part = parts.of_library("neuron", neuron, Library())
+    text = CELLS.format(neuron=json.dumps(cell.alone(part)[0]), dt=0.05)
+    if by_trial(part):
+        text = in_trials(text, 1)
+    if not part.data.get("threshold"):
+        text = text.replace("record: {spikes: [cell]}", "")
     results = run(text, tmp_path)
     assert results.summary["status"] == "complete"
 
@@ -121,8 +120,6 @@ TARGETS = {
         *("dopamine", "acetylcholine", "noradrenaline", "serotonin", "reward"),
     )
 }
-#: Synapses between cells of their own kind: of the winner-take-all, or without spikes. They run in science tests.
-AMONG_THEIRS = {"bid", "filtered", "dropout_delta", "teacher", "gap_junction", "rate"}
 
 
 @pytest.mark.parametrize(("synapse", "target"), [(s, t) for s, targets in TARGETS.items() for t in targets])
@@ -130,28 +127,28 @@ def test_synapse_runs_between_cells(synapse, target, tmp_path):
     run(PAIR.format(synapse=synapse, target=target, rule="", extra=""), tmp_path)
 
 
-def test_no_synapse_is_forgotten():
-    assert set(of_kind("synapse")) == set(TARGETS) | AMONG_THEIRS
+@pytest.mark.parametrize("synapse", of_kind("synapse"))
+def test_synapse_runs_on_a_cell_it_fits(synapse):
+    """Found by what it needs: a passive cell, or one of the library that has its variables."""
+    tried = bench.Bench(junction.fitting(parts.of_library("synapse", synapse, Library())).plan)
+    tried.step(0.02)
 
 
-#: Rule -> the projection it cannot do without.
-BESIDE = {
-    "r_stdp": "reward: {from: dopamine, to: target, synapse: dopamine, connect: all}",
-    "r_stdp_izhikevich": "reward: {from: dopamine, to: target, synapse: dopamine, connect: all}",
-    "mstdp": "reward: {from: dopamine, to: target, synapse: reward, connect: all}",
-    "mstdpet": "reward: {from: dopamine, to: target, synapse: reward, connect: all}",
-}
-#: Rules that need cells of their own; they run as a region below, or in a science test.
-AT_HOME = {"vdsp", "vdsp_soft_bound", "desire_backprop"}
-#: Rules that wait for the start or the end of a trial.
-BY_TRIAL = {"weight_normalisation", "perceptron"}
-
-
-@pytest.mark.parametrize("rule", sorted(set(of_kind("plasticity")) - AT_HOME))
+@pytest.mark.parametrize("rule", of_kind("plasticity"))
 def test_rule_runs(rule, tmp_path):
-    text = PAIR.format(synapse="ampa", target="lif", rule=f"plasticity: {rule},", extra=BESIDE.get(rule, ""))
-    text = in_trials(text, 0.1) if rule in BY_TRIAL else text
-    assert "w" in run(text, tmp_path).weights("tested").after
+    part = parts.of_library("plasticity", rule, Library())
+    if (part.data.get("needs") or {}) and by_trial(part):
+        pytest.skip("it needs trials and cells of its own: it runs in its region below")
+    if by_trial(part):
+        text = in_trials(PAIR.format(synapse="ampa", target="lif", rule=f"plasticity: {rule},", extra=""), 0.1)
+        assert "w" in run(text, tmp_path).weights("tested").after
+        return
+    units, (dt, _) = learning.fitting(part)
+    populations, projections = learning.pair(part, units, 5)
+    plan = bench.make_plan(populations, projections, dt=dt, library=part.library, root=part.root)
+    tried = bench.Bench(plan)
+    tried.step(0.05)
+    assert len(tried.get("learned", "w")) == 5
 
 
 #: Layers of the microcircuit that are left out where all of them would take ten seconds.

@@ -92,3 +92,42 @@ def test_our_exp_is_right_to_one_unit_in_the_last_place(native):
     normal = (exact > 1e-307) & np.isfinite(exact)
     assert np.max(np.abs(group.y[:][normal] - exact[normal]) / np.spacing(exact[normal])) <= 1.5
     np.testing.assert_allclose(group.y[:][~normal], exact[~normal], rtol=0, atol=1e-322)
+
+
+@pytest.mark.parametrize("exposed", [False, True])
+def test_values_in_the_order_of_arrival_follow_their_originals(exposed, native):
+    results = []
+    for chosen in ("all", "-ordered"):
+        b2.set_device("native", rewrites=chosen)
+        source = b2.SpikeGeneratorGroup(8, np.tile(np.arange(8), 20), np.repeat(np.arange(20), 8) * ms)
+        target = b2.NeuronGroup(8, "x : 1")
+        synapses = b2.Synapses(source, target, "w : 1", on_pre="x_post += w")
+        synapses.connect()
+        synapses.delay = np.arange(64) * 7 % 10 * 0.1 * ms
+        synapses.w = np.arange(64)
+        raw = native.array(synapses, "w") if exposed else None
+        net = b2.Network(source, target, synapses)
+        native.prepare(net)
+        assert ("\n       ordered\n" in native.explain()) == (chosen == "all")
+        seen = []
+        for number in range(6):
+            native.step(30)
+            seen.append(np.array(target.x[:]))
+            if exposed:
+                raw[:] = (raw + number) % 17
+            elif number == 2:
+                synapses.w["i == 3"] = "0.25 * j"
+            else:
+                synapses.w = (synapses.w[:] + number) % 17
+        results.append(np.array(seen))
+    np.testing.assert_array_equal(*results)
+
+
+def test_what_learns_is_not_copied(native):
+    source = b2.SpikeGeneratorGroup(3, [0, 1], [0, 1] * ms)
+    target = b2.NeuronGroup(3, "x : 1", threshold="x > 1", reset="x = 0")
+    synapses = b2.Synapses(source, target, "w : 1", on_pre="x_post += w", on_post="w += 1")
+    synapses.connect()
+    synapses.pre.delay = [1, 0, 1, 0, 1, 0, 1, 0, 1] * ms
+    native.prepare(b2.Network(source, target, synapses))
+    assert "\n       ordered\n" not in native.explain()

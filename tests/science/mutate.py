@@ -41,10 +41,9 @@ PATIENCE = 900
 #: Parameters whose exact value does not matter, and why.
 INDIFFERENT = {
     ("adex", "V_peak"): "any potential in the upswing will do",
-    **{
-        (cell, name): "any potential in the upswing will do"
-        for cell, name in (("adex_clopath", "V_peak"), ("traub_miles", "V_spike"), ("pinsky_rinzel", "V_spike"))
-    },
+    ("adex_clopath", "V_peak"): "any potential in the upswing will do",
+    ("traub_miles", "V_spike"): "any potential in the upswing will do",
+    ("pinsky_rinzel", "V_spike"): "any potential in the upswing will do",
     ("izhikevich_2007_fs", "v_peak"): "the upswing passes it within one step",
     ("izhikevich_2007_lts", "u_max"): "reached only under a lasting drive above 0.8 nA, where it fires in every step",
     ("stdp_triplet", "A2_plus"): "5e-10 in the paper: as good as none",

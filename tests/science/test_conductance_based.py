@@ -163,9 +163,7 @@ def test_bursts_match_an_independent_integration(simulate, timed_cells):
         assert len(found) == len(expected) == (0, 1, 5, 4)[k]
         assert len(found) == 0 or np.max(np.abs(found - expected)) < 0.12
         if k in (0, 3):  # quiet at that moment, so that a step of difference does not matter
-            end = solve_ivp(pinsky_rinzel, (0, 80), start, args=currents, method="LSODA", rtol=1e-8, atol=1e-9).y[
-                :, -1
-            ]
+            end = solve_ivp(pinsky_rinzel, (0, 80), start, args=currents, method="LSODA", rtol=1e-8, atol=1e-9).y[:, -1]
             assert late["v_d"][k] * 1e3 == pytest.approx(end[1] - 60, abs=0.1)
             assert late["q"][k] == pytest.approx(end[6], rel=0.01)
             assert late["Ca"][k] == pytest.approx(end[7], rel=0.02)

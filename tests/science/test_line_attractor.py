@@ -60,5 +60,5 @@ def test_bias_puts_the_rate_on_a_straight_line_through_zero(make_plan):
     bias = next(initial for initial in cells.initial if initial.variable == "I_bias")
     drawn = draws.values("cells", bias, 40_000, {"i": Quantity(np.zeros(40_000))}, 1).value / 200e-12
     x = np.linspace(2, 3, 11)
-    assert drawn.mean() == pytest.approx(0.5 + np.mean(x - 0.5 - 1 / np.log(x / (x - 1))), abs=0.006)
+    assert drawn.mean() == pytest.approx(0.5 + np.mean(x - 0.5 - 1 / np.log(x / (x - 1))), abs=0.004)
     assert drawn.std() == pytest.approx(0.1, rel=0.05)

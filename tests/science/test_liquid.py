@@ -83,11 +83,13 @@ def test_connections_fade_with_distance_and_synapses_are_those_of_the_paper(make
         group = next(group for group in plan.groups if group.path == target)
         taus = [value for name, value in constants(group).items() if name.startswith("tau_in")]
         assert decay * 1e-3 in [pytest.approx(tau) for tau in taus]
-    for path, strength, decay in (("input_to_exc", 18, 3), ("input_to_inh", 9, 6)):
+    for path, strength, decay in (("input_to_exc", 18, 3), ("input_to_inh", 9, 3)):
         assert constants(by_path[path])["J"] == pytest.approx(strength * 1e-9)
         group = next(group for group in plan.groups if group.name == by_path[path].target.group)
         assert constants(group)["tau_s"] == pytest.approx(decay * 1e-3)
         assert len(draws.pairs(by_path[path], 1)[0]) == by_path[path].target.size
+    [train] = (group for group in plan.groups if group.path == "input")
+    assert constants(train)["rate"] == pytest.approx(20)
     refractory = {group.path: constants(group)["t_ref"] for group in plan.groups if group.path != "input"}
     assert refractory == {"exc": pytest.approx(3e-3), "inh": pytest.approx(2e-3)}
 

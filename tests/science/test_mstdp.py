@@ -51,10 +51,12 @@ def test_mstdp_needs_the_reward_with_the_pair(simulate, timed_cells, reward):
 @pytest.mark.parametrize(("reward", "sign"), [(110.5, 1), (130.5, -1)])
 def test_mstdpet_is_the_trace_times_the_reward(simulate, timed_cells, reward, sign):
     """Every ms the weight gains 0.6 times 1 ms times the reward times the trace, which the pair made 1/25 ms larger."""
-    found = change(simulate(TEXT.format(rule="mstdpet", reward=reward, sign=sign) + timed_cells))
+    found = change(
+        simulate(TEXT.format(rule="mstdpet", reward=reward, sign=sign) + timed_cells, set={"run.dt": "0.1 ms"})
+    )
     updates = np.arange(reward + 0.5, 200)
-    # At the start of a step the signal has fallen in all steps since that of the reward.
-    level = np.exp(-(updates - reward - 0.5) / 5) * sign
+    # At the start of a step the signal has fallen in all steps of 0.1 ms since that of the reward.
+    level = np.exp(-(updates - reward - 0.1) / 5) * sign
     total = 0.6 * np.sum(level * np.exp(-(updates - 110) / 25) / 25) * np.exp(-10 / 20)
     assert found == pytest.approx([total, -total], rel=1e-6)
 

@@ -1,4 +1,4 @@
-"""bernoulli, mcculloch_pitts, pulse, lif_escape: probabilities of firing in closed form, and logic by thresholds."""
+"""Stochastic and binary units: probabilities of firing in closed form, and logic by thresholds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 #: What this is the test of.
-PARTS = ["neuron bernoulli", "neuron mcculloch_pitts", "synapse pulse", "neuron lif_escape"]
+PARTS = [
+    "neuron bernoulli",
+    "neuron mcculloch_pitts",
+    "synapse pulse",
+    "neuron lif_escape",
+    "neuron linear_nonlinear_poisson",
+]
 
 LOGIC = """
 experiment: logic
@@ -69,3 +75,32 @@ def test_escape_at_a_fixed_potential(simulate, potential):
     p = 1 - np.exp(-np.exp((potential + 50) / 4) * 0.5)
     rate = 1e3 / (2 + 0.5 * (1 - p) / p)
     assert len(times) / 500 == pytest.approx(rate, abs=4 * np.sqrt(rate / 500) + 0.005 * rate)
+
+
+FILTERED = """
+experiment: filtered
+region:
+  region: units
+  populations:
+    unit: {neuron: linear_nonlinear_poisson, size: 501, initial: {I_bias: 300*pA*i/(N - 1)}}
+run: {duration: 1 s, dt: 0.5 ms, seed: 1}
+record: {spikes: [unit], state: {unit: {variables: [v, rate], every: 0.5 ms, sample: 6}}}
+"""
+
+
+def test_a_rate_that_follows_the_filtered_input(simulate):
+    """20 ms, 100 Mohm, and a sigmoid of 100 Hz about 15 mV; spikes are those of a Poisson process with that rate."""
+    results = simulate(FILTERED)
+    times, v = results.state("unit", "v")
+    _, rate = results.state("unit", "rate")
+    drive = 30 * np.linspace(0, 1, 6)  # mV
+    course = drive * (1 - np.exp(-times[:, None] / 0.02))
+    np.testing.assert_allclose(v * 1e3, course, atol=1e-6)
+    np.testing.assert_allclose(rate, 100 / (1 + np.exp(-(course - 15) / 3)), rtol=1e-6)
+    _, cells = results.spikes("unit")
+    counts = np.bincount(cells.astype(int), minlength=501)[:500].reshape(10, 50).sum(axis=1)
+    steps = np.arange(2000)[:, None] * 0.5e-3
+    rates = 100 / (1 + np.exp(-(30 * np.arange(500) / 500 * (1 - np.exp(-steps / 0.02)) - 15) / 3))
+    expected = (1 - np.exp(-rates * 0.5e-3)).sum(axis=0).reshape(10, 50).sum(axis=1)
+    assert np.all(np.abs(counts - expected) < 4.5 * np.sqrt(expected))
+    assert len(np.unique(np.diff(np.sort(results.spikes("unit")[0][cells == 500])))) > 10  # at random, not in step

@@ -23,7 +23,9 @@ REWRITES = {
     "matrix": "the spikes that all-to-all connections bring in a step are taken together, eight synapses at a time",
     "unchanged": "synapses whose change is zero are left as they are",
     "rows": "the synapses that a spike reaches are taken eight at a time",
+    "blocks": "spikes are delivered to a part of the cells at a time, which stay in the cache",
     "traces": "what all synapses of a cell have in common is kept once, for the cell",
+    "ordered": "values of synapses are read from a copy in the order of arrival",
     "binomial": "PoissonInput draws its numbers from a table",
 }
 #: Those after which the last bits of a result may differ from numpy's.

@@ -42,17 +42,17 @@ def code(n: int, p: float, name: str) -> str:
     offset, factor = (float(n), -1.0) if p > 0.5 else (0.0, 1.0)
     rest = " ".join(real(value) for value in table[1:])
     return f"""
-static inline const double* {name}_row(const int64_t _i, const uint64_t _draw)
+static inline const double* {name}_row(native::Draws& _draws, const int64_t _i, const uint64_t _draw)
 {{
-    return native::draws.exceeded(_i, _draw, &{real(table[0])}, {len(table)});  // {rest}
+    return _draws.exceeded(_i, _draw, &{real(table[0])}, {len(table)});  // {rest}
 }}
 static inline double {name}(const int64_t _i, const uint64_t _draw)
 {{
-    return {real(offset)} + {real(factor)} * *{name}_row(_i, _draw);
+    return {real(offset)} + {real(factor)} * *{name}_row(native::draws, _i, _draw);
 }}
 static inline double {name}(const int64_t _i) {{ return {name}(_i, native::draws.next(_i)); }}
-static inline native::Doubles {name}_vector(const int64_t _i, const uint64_t _draw)
+static inline native::Doubles {name}_vector(native::Draws& _draws, const int64_t _i, const uint64_t _draw)
 {{
-    return {real(offset)} + {real(factor)} * native::load<native::Doubles>({name}_row(_i, _draw));
+    return {real(offset)} + {real(factor)} * native::load<native::Doubles>({name}_row(_draws, _i, _draw));
 }}
 """

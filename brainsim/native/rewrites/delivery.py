@@ -1,6 +1,6 @@
 """delivery: the loop over arriving spikes goes run by run, see queues.py, with what is the same in a run read once.
 
-Three rewrites, all with the same results as the plain loop, bit for bit:
+Four rewrites, all with the same results as the plain loop, bit for bit:
 
 - ``targets``: the cells at the other end are read from a list in the order of arrival, in 16 bits where that is enough.
   Always legal: whoever changes connections has to prepare the network again.
@@ -10,6 +10,8 @@ Three rewrites, all with the same results as the plain loop, bit for bit:
 - ``rows``: the synapses of a run are taken eight at a time. Legal where those of one run go to different cells, nothing
   is written that all of them share, and no random numbers are drawn. Taken where the values follow one another in
   memory (all-to-all connections made in order), or where the code calls functions.
+- ``blocks``: long runs are delivered to a part of the cells at a time, which stay in the cache. Legal where a synapse
+  works on nothing that synapses of other cells write. Taken where runs are long and cells many.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from brainsim.native.queues import AHEAD
 from brainsim.native.rewrites import vectors
 from brainsim.native.rewrites.expressions import NotLegal
 
-TARGETS, GUARDS, ROWS = "targets", "guards", "rows"
+TARGETS, GUARDS, ROWS, BLOCKS = "targets", "guards", "rows", "blocks"
 
 
 @dataclass
@@ -37,11 +39,21 @@ class Delivery:
     other: str = ""  # the type of the list of cells at the other end; empty: not used
     per_run: list[str] = field(default_factory=list)  # lines done once for a run
     free: str = ""  # the code for a synapse, without guards
+    blocks: bool = False  # whether cells may be gone through block by block
     rows: vectors.Loop | None = None  # the code for eight synapses of a run
     in_order: list[str] = field(default_factory=list)  # arrays of synapses, if places are their numbers
     ahead: list[str] = field(default_factory=list)  # if not
     distance: int = AHEAD
     held: list[tuple[str, str, str, str]] = field(default_factory=list)  # (type, array, size, guard) to be restored
+
+
+def look_at(pathway: SynapticPathway) -> None:
+    """Find out how a pathway's synapses lie, before its code is made."""
+    queue = pathway.queue
+    queue.fresh = False
+    pathway.initialise_queue()
+    queue.fresh = True
+    queue.set_other_ends(pathway.synapse_targets.get_value())
 
 
 class Reader:
@@ -56,10 +68,6 @@ class Reader:
             self.near, self.far = self.far, self.near
         self.used = TARGETS in rewrites
         self.queue = queue
-        queue.fresh = False
-        pathway.initialise_queue()
-        queue.fresh = True
-        queue.set_other_ends(pathway.synapse_targets.get_value())
         self.other = "uint16_t" if queue.narrow else "int32_t"
         # The block of what is done once for a spike is translated first (see traces.py).
         self.per_spike = bool(vector.get("spike"))
@@ -137,6 +145,7 @@ def rows(generator: Any, scalar: list[Any], statements: list[Any], rewrites: fro
     row, listed, one = (functools.partial(vectors.Place, kind) for kind in ("row", "list", "one"))
     places = {
         "_idx": row("_begin + _at") if queue.in_order else listed("_synapse + _begin + _at"),
+        "_place": row("_begin + _at"),
         reader.far: row("_far + _at") if queue.dense else listed("_others + _begin + _at"),
         reader.near: one(""),
         "0": one(""),
@@ -150,6 +159,26 @@ def rows(generator: Any, scalar: list[Any], statements: list[Any], rewrites: fro
     if not in_memory and not any("native::exp" in line or "native::each" in line for line in found.body):
         raise NotLegal("values do not follow one another in memory")
     return found
+
+
+def check_blocks(generator: Any, statements: list[Any], rewrites: frozenset[str]) -> None:
+    """Whether synapses of different cells know nothing of each other."""
+    reader, variables, indices = generator.reader, generator.variables, generator.variable_indices
+    read, write, _, _ = generator.arrays_helper(statements)
+    if BLOCKS not in rewrites or not reader.used:
+        raise NotLegal("switched off")
+    if reader.declared:
+        raise NotLegal("something is done once for a spike")
+    for name in write:
+        if indices[name] not in (reader.far, "_idx", "_place") or variables[name].scalar:
+            raise NotLegal(f"synapses of different cells write '{name}'")
+        others = (other for other in read | write if other != name and variables[other] is variables[name])
+        if any(indices[other] != indices[name] for other in others):
+            raise NotLegal(f"'{name}' is reached in several ways")
+    if any(
+        getattr(variables.get(name), "auto_vectorise", False) for s in statements for name in get_identifiers(s.expr)
+    ):
+        raise NotLegal("it draws random numbers")
 
 
 def rewrite(
@@ -173,6 +202,14 @@ def rewrite(
         names = sorted(name for name in read | write if generator.variable_indices[name] == "_idx")
         arrays = [generator.get_array_name(generator.variables[name]) for name in names]
         found.in_order, found.ahead = (arrays, []) if reader.queue.in_order else ([], arrays)
+        names = sorted(name for name in read | write if generator.variable_indices[name] == "_place")
+        found.in_order += [generator.get_array_name(generator.variables[name]) for name in names]
+    try:
+        check_blocks(generator, statements, rewrites)
+        found.blocks = True
+        notes[BLOCKS] = None if reader.queue.struct.blocks > 1 else "there are few cells, or few synapses for each"
+    except NotLegal as reason:
+        notes[BLOCKS] = str(reason)
     try:
         if GUARDS not in rewrites:
             raise NotLegal("switched off")

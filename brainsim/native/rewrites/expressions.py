@@ -258,7 +258,7 @@ class Renderer:
         ):
             self.draw += 1
             translated = self.generator.func_name_replacements.get(name, name)
-            return Value(f"{translated}_vector(_idx, {self.draw - 1})", "double", True)
+            return Value(f"{translated}_vector(*_draws, _idx, {self.draw - 1})", "double", True)
         if getattr(function, "eight", None):
             return self._eight(node, function)
         if function is not DEFAULT_FUNCTIONS.get(name):

@@ -39,7 +39,7 @@ _NEAR = {"pre": "_presynaptic_idx", "post": "_postsynaptic_idx"}
 _RANDOM = {"rand", "randn", "poisson"}
 
 
-def _statements(code: str) -> list[tuple[str, str, str]]:
+def statements_of(code: str) -> list[tuple[str, str, str]]:
     """(variable, operation, expression) for each statement of abstract code."""
     lines = [line for line in re.split(r"[;\n]", code) if line.strip() and not line.strip().startswith("#")]
     return [parse_statement(line)[:3] for line in lines]
@@ -52,7 +52,7 @@ class Traces:
         self.synapses, self.device = synapses, device
         self.variables = synapses.variables
         self.key = self.variables["_synaptic_pre"]  # a Synapses is often met as a proxy, which is no key
-        self.update = _statements(linear(synapses.event_driven, synapses.variables))
+        self.update = statements_of(linear(synapses.event_driven, synapses.variables))
         self.names = list(synapses.event_driven.diff_eq_names)
         self.reasons: dict[str, str] = {}  # why a variable stays in the synapses
         self.side: dict[str, str] = {}  # which cells keep it
@@ -97,7 +97,7 @@ class Traces:
         for pathway in synapses._pathways:
             if "lastupdate" in get_identifiers(pathway.code):
                 raise NotLegal(f"'{pathway.name}' mentions 'lastupdate'")
-            if any(variable == name for variable, _, _ in _statements(pathway.code)):
+            if any(variable == name for variable, _, _ in statements_of(pathway.code)):
                 sides.add(pathway.prepost)
                 self._check_pathway(pathway, name)
         if len(sides) > 1:
@@ -109,7 +109,7 @@ class Traces:
         if len(delays) and np.ptp(np.floor(np.asarray(delays) / pathway.source.clock.dt_ + 0.5)) > 0:
             raise NotLegal(f"spikes of '{pathway.name}' arrive at different times")
         variables, near = self.variables, _NEAR[pathway.prepost]
-        statements = _statements(pathway.code)
+        statements = statements_of(pathway.code)
         written = {variable for variable, _, _ in statements}
         arrays = {id(variables[other]) for other in written if other in variables}
         for variable, _, expression in statements:
@@ -182,7 +182,7 @@ class Traces:
         rest = [(v, op, e) for v, op, e in self.update if v not in self.side and v.removeprefix("_") not in self.side]
         rest = [(v, op, re.sub(r"\bdt\b", "(t - lastupdate)", e)) for v, op, e in rest]
         last = [("lastupdate", "=", "t")] if self.reasons else []
-        for variable, op, expression in [*rest, *_statements(pathway.code), *last]:
+        for variable, op, expression in [*rest, *statements_of(pathway.code), *last]:
             expression = word_substitute(expression, owned)
             if variable in owned:
                 counts[variable] += 1
@@ -219,7 +219,9 @@ class Traces:
         self.current = False
         arrays, variables = self.device.arrays, self.variables
         lastupdate, time = arrays[variables["lastupdate"]].data, arrays[self.time][0]
-        values = {name: arrays[self.kept[name]][self.ends[side].get_value()] for name, side in self.side.items()}
+        count = len(lastupdate)  # without synapses that are just being made
+        ends = {side: variable.get_value()[:count] for side, variable in self.ends.items()}
+        values = {name: arrays[self.kept[name]][ends[side]] for name, side in self.side.items()}
         if self.reasons:  # the synapses have their own times: no event has changed a trace since then
             values = self._evolved(values, lastupdate - time)
         else:

@@ -4,16 +4,23 @@
 {% set _delivery = rewritten.delivery %}
 {% set _split = scalar_code is mapping %}
 {% macro _loop(code, spike) %}
+{% if _delivery.blocks %}
+for (int64_t _block = 0; _block < _queue.blocks; _block++)
+{% else %}
+const int64_t _block = native::Arrivals::all;
+{% endif %}
 for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
-    const int64_t _begin = _arrivals.begin(_arrival), _end = _arrivals.end(_arrival);
+    int64_t _begin, _end;
+    _arrivals.part(_others, _arrival, _block, _begin, _end);
+    if (_begin == _end) continue;
     {% if _delivery.other %}
-    _arrivals.prefetch(_others, _arrival + 4);
+    _arrivals.prefetch(_others, _others, _arrival + 3, _block);
     {% endif %}
     {% for array in _delivery.in_order %}
-    _arrivals.prefetch({{ array }}, _arrival + 2);
+    _arrivals.prefetch(_others, {{ array }}, _arrival + 2, _block);
     {% endfor %}
     {% if _delivery.ahead %}
-    _arrivals.prefetch(_synapse, _arrival + 4);
+    _arrivals.prefetch(_others, _synapse, _arrival + 4, _block);
     {% endif %}
     {% for array in _delivery.ahead %}
     _arrivals.prefetch_listed({{ array }}, _synapse, _arrival + 2);
@@ -34,6 +41,7 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
         {% endfor %}
     });
     {% else %}
+    #pragma GCC unroll 8
     for (int64_t _place = _begin; _place < _end; _place++) {
         const size_t _idx = _synapse ? _synapse[_place] : _place;
         {% for array in _delivery.ahead %}
@@ -52,6 +60,8 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
         const int32_t* const _synapse = _queue.synapse;
         {% if _delivery.other %}
         const {{ _delivery.other }}* const _others = static_cast<const {{ _delivery.other }}*>(_queue.other);
+        {% else %}
+        const int32_t* const _others = nullptr;
         {% endif %}
         const size_t _vectorisation_idx = -1;
         {% if _split %}
