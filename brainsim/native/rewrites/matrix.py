@@ -86,8 +86,9 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
     check_connections(pathway)
     variables, indices = generator.variables, generator.variable_indices
     read, write, index_arrays, guards = generator.arrays_helper(statements)
-    columns = pathway.prepost == "post"
-    far, near = ("_presynaptic_idx", "_postsynaptic_idx")[:: 1 if columns else -1]
+    far, near = ("_presynaptic_idx", "_postsynaptic_idx")[:: 1 if pathway.prepost == "post" else -1]
+    # A copy of what is read may lie in the order of arrival, see ordered.py: then columns are rows.
+    columns = pathway.prepost == "post" and any(indices[name] == "_idx" for name in read | write)
     found = Matrix(columns, near)
     names: dict[str, Value] = {}
     for statement in scalar:
@@ -95,7 +96,7 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
             names[statement.var] = Value(statement.var, kind_of(statement.dtype, "bool"), False)
     mask = "mask32" if generator.prefers_floats() else "mask64"
     written = {id(variables[name]): name for name in write}
-    if index_arrays - {"_idx", near, far, "0"}:
+    if index_arrays - {"_idx", "_place", near, far, "0"}:
         raise NotLegal(f"it uses the indices {', '.join(sorted(index_arrays))}")
     stores = []
     for name in sorted(read | write):
@@ -111,7 +112,7 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
                 line = f"const {c_data_type(variable.dtype)} {name} = {array}[{index}];"
                 (found.before if index == "0" else found.near_reads).append(line)
             continue
-        if index not in ("_idx", far):
+        if index not in ("_idx", "_place", far):
             raise NotLegal(f"'{name}' is reached through '{index}'")
         kind = kind_of(variable.dtype, mask)
         names[name], vector = Value(name, kind, True), f"native::{VECTORS[kind]}"
@@ -123,9 +124,10 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
             if name in write:
                 found.far_writes.append(f"native::store{what}({place}, {name}, _lanes);")
             continue
-        if columns and kind == mask:
+        strided = columns and index == "_idx"
+        if strided and kind == mask:
             raise NotLegal(f"'{name}' is a truth value")
-        how, place = ("_strided", f"{array} + _place, _columns") if columns else (what, f"{array} + _place")
+        how, place = ("_strided", f"{array} + _synapses, _columns") if strided else (what, f"{array} + _places")
         found.spike.append(f"{vector} {name} = native::load{how}<{vector}>({place}, _lanes);")
         if name in write:
             stores.append(f"native::store{how}({place}, {name}, _lanes);")

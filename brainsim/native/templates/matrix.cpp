@@ -26,7 +26,8 @@ native::in_vectors(_row_count, [&](const int64_t _at, auto _lanes) {
     {% endif %}
     for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
         {{ _spiking_cell(found) }}
-        [[maybe_unused]] const int64_t _place = _at * _columns + _arrivals.list[_arrival];
+        [[maybe_unused]] const int64_t _synapses = _at * _columns + _arrivals.list[_arrival];
+        [[maybe_unused]] const int64_t _places = _arrivals.list[_arrival] * _row_count + _at;
         {% for line in found.spike %}
         {{ line }}
         {% endfor %}
@@ -45,7 +46,7 @@ const auto _row = [&](const int64_t _arrival) {
     {{ _spiking_cell(found) }}
     const int64_t _begin = _arrivals.list[_arrival] * _row_length;
     return [=](const int64_t _at, auto _lanes{% for type, name in found.vectors %}, {{ type }}& {{ name }}{% endfor %}) {
-        const int64_t _place = _begin + _at;
+        const int64_t _places = _begin + _at;
         {% for line in found.spike %}
         {{ line }}
         {% endfor %}
