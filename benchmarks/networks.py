@@ -246,3 +246,32 @@ def column(scale: float = 0.1) -> tuple[b2.Network, float]:
         for begin, end, count in zip(edges, edges[1:], EXTERNAL, strict=False)
     ]
     return with_counts(group, synapses, *drives), 1.0
+
+
+# --- networks that learn, as brainsim declares them -------------------------------------------------------------------
+
+
+def _experiment(name: str, trials: int, **values: object) -> tuple[b2.Network, float]:
+    """The training of an experiment that comes with brainsim, with the parts of its region at their own sizes."""
+    from brainsim import builder, datasets
+    from brainsim.compose import draws
+    from brainsim.runs import phases, prepare
+
+    plan = prepare.plan(name, set={"phases.train.passes": 1, "data.train": trials, "data.test": 1, **values})
+    assert plan.data is not None
+    samples = datasets.load(plan.data.name, plan.data.splits)
+    built = builder.build(plan, samples, phases.schedule(plan, samples).order)
+    builder.enter(built, plan.phases[0])
+    return built.network, draws.duration(plan, plan.phases[0])
+
+
+@network
+def vdsp() -> tuple[b2.Network, float]:
+    """784 cells drive 100 that compete; a presentation is 70 steps."""
+    return _experiment("digits_vdsp", 1000, **{"data.label": 1})
+
+
+@network
+def desire() -> tuple[b2.Network, float]:
+    """784-1600-800-10 cells; a sample is 25 steps."""
+    return _experiment("digits_desire", 200, n_hidden1=1600, n_hidden2=800, eta="1e-5")
