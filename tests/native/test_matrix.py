@@ -113,7 +113,8 @@ def test_it_says_why_not(reason, native):
 @pytest.mark.parametrize("side", ["on_pre", "on_post"])
 def test_the_same_group_at_both_ends_is_left_alone_where_one_spike_could_change_another(side, native):
     group = b2.NeuronGroup(9, "v : 1", threshold="v > 0.5", reset="")
-    synapses = b2.Synapses(group, group, "w : 1", **{side: "v_post += w*v_pre" if side == "on_pre" else "v_pre += w*v_post"})
+    code = "v_post += w*v_pre" if side == "on_pre" else "v_pre += w*v_post"
+    synapses = b2.Synapses(group, group, "w : 1", **{side: code})
     synapses.connect()
     synapses.w = 0.1
     group.v = np.linspace(0, 1, 9)
@@ -224,7 +225,8 @@ def test_exp_is_left_out_where_it_is_multiplied_by_zero(native, on_numpy):
     def run():
         group = b2.NeuronGroup(len(x), "x : 1\ny : 1\nz : 1")
         group.x = x
-        group.run_regularly("y = 3 + int(x < 0)*(exp(-x) - 1)*2 - int(x > 0)*2*exp(x)\nz = int(x > 0)*(2 + 1/(exp(x) - 1))")
+        group.run_regularly("y = 3 + int(x < 0)*(exp(-x) - 1)*2 - int(x > 0)*2*exp(x)")
+        group.run_regularly("z = int(x > 0)*(2 + 1/(exp(x) - 1))")
         b2.Network(group).run(0.1 * ms)
         return np.array([group.y, group.z])
 

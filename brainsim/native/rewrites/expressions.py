@@ -192,7 +192,7 @@ class Renderer:
         They have to be finite elsewhere; only the sign of a zero can tell that they were left out.
         """
         factors = list(_factors(node))
-        conditions = [factor.args[0] for factor in factors if _is_call(factor, "int")]
+        conditions = [factor.args[0] for factor in factors if isinstance(factor, ast.Call) and _is_call(factor, "int")]
         conditions = [test for test in conditions if isinstance(test, ast.Compare) and self._holds_vector(test)]
         for factor in factors if conditions else ():
             parts = [factor]
@@ -298,9 +298,8 @@ class Renderer:
             prepared = place in function.eight
             if value.vector != (prepared and place == function.eight[0]) or (value.vector and not held <= self.fixed):
                 raise NotLegal(f"'{name}' is not called with one presynaptic value and others that are not")
-            if prepared and not value.vector and any(
-                not getattr(self.generator.variables.get(inner), "scalar", False) for inner in held
-            ):
+            shared = all(getattr(self.generator.variables.get(inner), "scalar", False) for inner in held)
+            if prepared and not value.vector and not shared:
                 raise NotLegal(f"'{name}' is called with a value of the spiking cell that it wants beforehand")
         if text not in self.eights:
             self.eights[text] = f"_eight_{len(self.eights)}"
