@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks import tasks  # noqa: F401  (adds its rows)
 from benchmarks.networks import NETWORKS
 
 DEVICES = ("cpp_standalone", "native")

@@ -1,21 +1,33 @@
 """The networks that are timed: plain Brian2, as a user writes it, for whatever device is set.
 
-Each function makes its objects and returns a network with its length in model seconds. Graphs are drawn here, by numpy,
+Each function makes its objects and returns a :class:`Case`. Graphs are drawn here, by numpy,
 so that every device runs the same one. Spikes are counted by monitors, which is what rates are checked with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import brian2 as b2
 import numpy as np
 from brian2 import Hz, ms, mV, pA
 
-NETWORKS: dict[str, Callable[[], tuple[b2.Network, float]]] = {}
+
+@dataclass
+class Case:
+    """What is run, for how many seconds of the model, and the values its code mentions."""
+
+    network: b2.Network
+    seconds: float
+    namespace: dict[str, Any] = field(default_factory=dict)
 
 
-def network(build: Callable[[], tuple[b2.Network, float]]) -> Callable[[], tuple[b2.Network, float]]:
+NETWORKS: dict[str, Callable[[], Case]] = {}
+
+
+def network(build: Callable[[], Case]) -> Callable[[], Case]:
     """Add a row to the table."""
     NETWORKS[build.__name__] = build
     return build
@@ -68,18 +80,18 @@ COBA = """
 
 
 @network
-def cuba() -> tuple[b2.Network, float]:
-    return _balanced(4000, CUBA, "exact", "ge += 1.62*mV", "gi -= 9*mV"), 10.0
+def cuba() -> Case:
+    return Case(_balanced(4000, CUBA, "exact", "ge += 1.62*mV", "gi -= 9*mV"), 10.0)
 
 
 @network
-def coba() -> tuple[b2.Network, float]:
-    return _balanced(4000, COBA, "exponential_euler", "ge += 0.6", "gi += 6.7"), 2.0
+def coba() -> Case:
+    return Case(_balanced(4000, COBA, "exponential_euler", "ge += 0.6", "gi += 6.7"), 2.0)
 
 
 @network
-def cuba_40000() -> tuple[b2.Network, float]:
-    return _balanced(40000, CUBA, "exact", "ge += 1.62*mV", "gi -= 9*mV"), 2.0
+def cuba_40000() -> Case:
+    return Case(_balanced(40000, CUBA, "exact", "ge += 1.62*mV", "gi -= 9*mV"), 2.0)
 
 
 # --- Brunel (2000), model A: 12,500 cells, 15.6 million synapses ------------------------------------------------------
@@ -111,13 +123,13 @@ def _brunel(delays: bool) -> b2.Network:
 
 
 @network
-def brunel() -> tuple[b2.Network, float]:
-    return _brunel(delays=False), 1.0
+def brunel() -> Case:
+    return Case(_brunel(delays=False), 1.0)
 
 
 @network
-def brunel_delays() -> tuple[b2.Network, float]:
-    return _brunel(delays=True), 0.3
+def brunel_delays() -> Case:
+    return Case(_brunel(delays=True), 0.3)
 
 
 # --- the same with additive pair STDP on the ten million synapses between excitatory cells ----------------------------
@@ -172,13 +184,13 @@ def _brunel_stdp(expert: bool) -> b2.Network:
 
 
 @network
-def brunel_stdp() -> tuple[b2.Network, float]:
-    return _brunel_stdp(expert=False), 0.3
+def brunel_stdp() -> Case:
+    return Case(_brunel_stdp(expert=False), 0.3)
 
 
 @network
-def brunel_stdp_expert() -> tuple[b2.Network, float]:
-    return _brunel_stdp(expert=True), 0.3
+def brunel_stdp_expert() -> Case:
+    return Case(_brunel_stdp(expert=True), 0.3)
 
 
 # --- the column of Potjans and Diesmann (2014) with a tenth of cells and of synapses per cell -------------------------
@@ -201,7 +213,7 @@ RATES = np.array([0.971, 2.868, 4.746, 5.396, 8.142, 9.078, 0.991, 7.523])  # of
 
 
 @network
-def column(scale: float = 0.1) -> tuple[b2.Network, float]:
+def column(scale: float = 0.1) -> Case:
     rng = np.random.default_rng(5)
     b2.seed(5)
     sizes = np.round(scale * SIZES).astype(int)
@@ -245,13 +257,13 @@ def column(scale: float = 0.1) -> tuple[b2.Network, float]:
         b2.PoissonInput(group[begin:end], "I", int(scale * count), 8 * Hz, weight=weight * pA)
         for begin, end, count in zip(edges, edges[1:], EXTERNAL, strict=False)
     ]
-    return with_counts(group, synapses, *drives), 1.0
+    return Case(with_counts(group, synapses, *drives), 1.0)
 
 
 # --- networks that learn, as brainsim declares them -------------------------------------------------------------------
 
 
-def _experiment(name: str, trials: int, **values: object) -> tuple[b2.Network, float]:
+def _experiment(name: str, trials: int, **values: object) -> Case:
     """The training of an experiment that comes with brainsim, with the parts of its region at their own sizes."""
     from brainsim import builder, datasets
     from brainsim.compose import draws
@@ -262,16 +274,16 @@ def _experiment(name: str, trials: int, **values: object) -> tuple[b2.Network, f
     samples = datasets.load(plan.data.name, plan.data.splits)
     built = builder.build(plan, samples, phases.schedule(plan, samples).order)
     builder.enter(built, plan.phases[0])
-    return built.network, draws.duration(plan, plan.phases[0])
+    return Case(built.network, draws.duration(plan, plan.phases[0]), dict(built.namespace))
 
 
 @network
-def vdsp() -> tuple[b2.Network, float]:
+def vdsp() -> Case:
     """784 cells drive 100 that compete; a presentation is 70 steps."""
     return _experiment("digits_vdsp", 1000, **{"data.label": 1})
 
 
 @network
-def desire() -> tuple[b2.Network, float]:
+def desire() -> Case:
     """784-1600-800-10 cells; a sample is 25 steps."""
     return _experiment("digits_desire", 200, n_hidden1=1600, n_hidden2=800, eta="1e-5")

@@ -20,20 +20,22 @@ from typing import Any
 import brian2 as b2
 import numpy as np
 
-from benchmarks.networks import NETWORKS
+from benchmarks import tasks  # noqa: F401  (adds its rows)
+from benchmarks.networks import NETWORKS, Case
 
 
 def spikes_of(net: b2.Network) -> int:
     return int(sum(monitor.num_spikes for monitor in net.objects if isinstance(monitor, b2.SpikeMonitor)))
 
 
-def on_native(build: Callable[[], tuple[b2.Network, float]]) -> Callable[[], dict[str, Any]]:
+def on_native(build: Callable[[], Case]) -> Callable[[], dict[str, Any]]:
     import brainsim.native
 
     b2.set_device("native")
     device = brainsim.native.native_device
-    net, seconds = build()
-    device.prepare(net, {})
+    case = build()
+    net, seconds = case.network, case.seconds
+    device.prepare(net, case.namespace)
     net.store()
     first = True
 
@@ -41,9 +43,9 @@ def on_native(build: Callable[[], tuple[b2.Network, float]]) -> Callable[[], dic
         nonlocal first
         if not first:
             net.restore(restore_random_state=True)
-            device.prepare(net, {})
+            device.prepare(net, case.namespace)
         first = False
-        count = round(seconds / float(b2.defaultclock.dt))
+        count = round(seconds / float(min(clock.dt for clock in net._clocks)))
         start = time.process_time()
         device.step(count)
         spent = time.process_time() - start
@@ -66,12 +68,13 @@ def peak_memory(program: subprocess.Popen) -> int:
     return peak
 
 
-def on_cpp_standalone(build: Callable[[], tuple[b2.Network, float]]) -> Callable[[], dict[str, Any]]:
+def on_cpp_standalone(build: Callable[[], Case]) -> Callable[[], dict[str, Any]]:
     folder = tempfile.mkdtemp(prefix="benchmark-")
     b2.set_device("cpp_standalone", directory=folder, build_on_run=False)
     b2.prefs.devices.cpp_standalone.extra_make_args_unix = ["-j2"]
-    net, seconds = build()
-    net.run(seconds * b2.second, namespace={})
+    case = build()
+    net, seconds = case.network, case.seconds
+    net.run(seconds * b2.second, namespace=case.namespace)
     device = b2.get_device()
     device.build(directory=folder, run=False, with_output=False)
     results = Path(folder) / "results"

@@ -202,6 +202,23 @@ struct Arrivals {
     }
 };
 
+// Room for the values that a function has for the synapses of a run.
+struct Scratch {
+    double* values = nullptr;
+    int64_t room = 0;
+
+    ~Scratch() { std::free(values); }
+    double* room_for(int64_t count)
+    {
+        if (count > room) {
+            void* more = std::realloc(values, size_t(count) * sizeof(double));
+            if (more == nullptr) throw Failure{"no memory for the values of a function"};
+            values = static_cast<double*>(more), room = count;
+        }
+        return values;
+    }
+};
+
 // The values of the cells whose guard is false, to be put back.
 template <class T> struct Held {
     int64_t count = 0, room = 0;

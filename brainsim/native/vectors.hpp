@@ -65,6 +65,23 @@ struct RememberedExp {
     }
 };
 
+inline Floats exp(Floats x)
+{
+    const Floats limited = x < -104.0f ? Floats{} - 104.0f : (x > 89.0f ? Floats{} + 89.0f : x);
+    const Floats shifted = limited * 0x1.715476p0f + 0x1.8p23f;
+    const Floats n = shifted - 0x1.8p23f;
+    const Floats r = (limited - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;
+    Floats p = r * (1.0f / 5040) + 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    const Floats power = 1.0f + (r + (r * r) * p);
+    const Ints whole = reinterpret_cast<Ints>(shifted) - reinterpret_cast<Ints>(Floats{} + 0x1.8p23f);
+    const Ints half = whole >> 1;
+    return (power * reinterpret_cast<Floats>((half + 127) << 23)) * reinterpret_cast<Floats>((whole - half + 127) << 23);
+}
+
 // The natural logarithm of a positive normal number.
 inline Doubles log_of_positive(Doubles x)
 {

@@ -81,6 +81,24 @@ def test_expressions_in_vectors_are_those_of_numpy(dtype, native, on_numpy):
         np.testing.assert_allclose(mine, its, rtol=tolerance, err_msg=text)
 
 
+def test_our_exp_of_float32_is_right_to_two_units_in_the_last_place(native):
+    b2.prefs.core.default_float_dtype = np.float32
+    try:
+        x = np.concatenate([np.linspace(-103, 90, 100001), [np.nan, np.inf, -np.inf, 0.0]]).astype(np.float32)
+        group = b2.NeuronGroup(len(x), "x : 1\ny : 1")
+        group.x = x
+        group.run_regularly("y = exp(x)")
+        b2.Network(group).run(0.1 * ms)
+        found = group.y[:]
+    finally:
+        b2.prefs.core.default_float_dtype = np.float64
+    assert found.dtype == np.float32
+    exact = np.exp(x.astype(float))
+    normal = (exact > 1.3e-38) & (exact < 3.4e38)
+    assert np.max(np.abs(found[normal] - exact[normal]) / np.spacing(exact[normal].astype(np.float32))) <= 2
+    np.testing.assert_allclose(found[~normal], exact.astype(np.float32)[~normal], rtol=1e-6, atol=1e-42)
+
+
 def test_our_exp_is_right_to_one_unit_in_the_last_place(native):
     x = np.concatenate([np.linspace(-750, 720, 100001), [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-300]])
     group = b2.NeuronGroup(len(x), "x : 1\ny : 1")

@@ -156,7 +156,11 @@ def rows(generator: Any, scalar: list[Any], statements: list[Any], rewrites: fro
     if any(generator.variables[name].scalar for name in generator.arrays_helper(statements)[1]):
         raise NotLegal("it writes what all synapses share")
     in_memory = (queue.in_order or all(generator.variable_indices[name] != "_idx" for name in read)) and queue.dense
-    if not in_memory and not any("native::exp" in line or "native::each" in line for line in found.body):
+    if (
+        not in_memory
+        and not found.calls
+        and not any("native::exp" in line or "native::each" in line for line in found.body)
+    ):
         raise NotLegal("values do not follow one another in memory")
     return found
 

@@ -7,7 +7,7 @@ different types is done in the wider one. Truth values are masks (all bits set o
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,9 @@ class Renderer:
         self.prepared: list[str] = []  # lines that need no others than those
         self.eights: dict[str, str] = {}  # calls of functions that were prepared for eight elements: their names
         self.used: set[str] = set()  # rewrites
+        #: Where the value of a name is, for an element ``_k`` of the loop; None: no function can be called with it.
+        self.element: Callable[[str], str | None] = lambda _: None
+        self.calls: list[str] = []  # calls of functions, for an element ``_k``, done before the loop
 
     def render(self, expression: str) -> Value:
         return self._value(ast.parse(expression.strip(), mode="eval").body)
@@ -121,6 +124,9 @@ class Renderer:
 
     def _wider(self, left: Value, right: Value) -> str:
         kinds = [{"bool": "int"}.get(value.kind, value.kind) for value in (left, right)]
+        for value, other in ((left, right), (right, left)):
+            if not value.vector and value.kind == "double" and other.vector and other.kind == "float":
+                return "float"  # numbers that all share do not turn a loop over float32 into one over float64
         return max(kinds, key=_ORDER.index)
 
     # --- nodes ------------------------------------------------------------------------------------------------------
@@ -262,7 +268,7 @@ class Renderer:
         if getattr(function, "eight", None):
             return self._eight(node, function)
         if function is not DEFAULT_FUNCTIONS.get(name):
-            raise NotLegal(f"it uses the function '{name}'")
+            return self._call_before(name, node)
         if name == "int":
             value = self._value(node.args[0])
             if value.kind.startswith("mask") or value.kind in ("int", "long"):
@@ -280,8 +286,8 @@ class Renderer:
         if name == "exp" and "exp" in self.rewrites:
             self.used.add("exp")
             value = arguments[0]
-            text = self._exp(node, self.convert(value, "double"))
-            return self._as(Value(text, "double", True), "float" if value.kind == "float" else "double")
+            kind = "float" if value.kind == "float" else "double"
+            return Value(self._exp(node, self.convert(value, kind), kind), kind, True)
         if name == "log" and "exp" in self.rewrites and arguments[0].kind == "double":
             self.used.add("exp")
             return Value(f"native::log({arguments[0].text})", "double", True)
@@ -308,8 +314,10 @@ class Renderer:
         rest = ", ".join(value.text for place, value in enumerate(values) if place not in function.eight)
         return Value(f"{self.eights[text]}({rest})", "double", True)
 
-    def _exp(self, node: ast.Call, argument: str) -> str:
+    def _exp(self, node: ast.Call, argument: str, kind: str) -> str:
         """Our exp. Clipped values are often the same, and then it remembers the last result."""
+        if kind == "float":
+            return f"native::exp({argument})"
         if id(node) in self.masked:
             return f"native::exp_where({argument}, {self.masked[id(node)]})"
         if self.generator.template_name == "synapses" or not any(_is_call(inner, "clip") for inner in ast.walk(node)):
@@ -317,6 +325,23 @@ class Renderer:
         name = f"_exp_{len(self.before)}"
         self.before.append(f"const native::RememberedExp {name};")
         return f"{name}({argument})"
+
+    def _call_before(self, name: str, node: ast.Call) -> Value:
+        """The value of a user's function: computed before the loop, in one over all elements, see vectors.py."""
+        function, arguments = self.generator.variables[name], []
+        if not getattr(function, "stateless", True) or self._is_random(name):
+            raise NotLegal(f"it uses the function '{name}'")
+        for argument in node.args:
+            if not self._holds_vector(argument):
+                arguments.append(self._scalar(argument).text)
+                continue
+            place = self.element(argument.id) if isinstance(argument, ast.Name) else None
+            if place is None:
+                raise NotLegal(f"it uses the function '{name}' of computed values")
+            arguments.append(place)
+        called = self.generator.func_name_replacements.get(name, name)
+        self.calls.append(f"{called}({', '.join(arguments)})")
+        return Value(f"native::load<native::Doubles>(_call_{len(self.calls) - 1} + _at, _lanes)", "double", True)
 
     def _clip(self, value: Value, low: Value, high: Value) -> Value:
         if not value.vector or value.kind not in ("double", "float"):
@@ -334,6 +359,3 @@ class Renderer:
             return Value(text, "float", True)
         text = f"native::each({self.convert(value, 'double')}, [](double x) -> double {{ return {called}(x); }})"
         return Value(text, "double", True)
-
-    def _as(self, value: Value, kind: str) -> Value:
-        return Value(self.convert(value, kind), kind, True)

@@ -26,6 +26,9 @@ class Loop:
     writes: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     draws: int = 0  # of random numbers
+    calls: list[str] = field(
+        default_factory=list
+    )  # of functions, for element ``_k``: their values come before the loop
     condition: str = ""  # the mask of the elements that have an event
 
 
@@ -115,12 +118,22 @@ def loop(
         raise NotLegal(f"it uses the indices {', '.join(sorted(index_arrays - set(places)))}")
     renderer = Renderer(generator, names, rewrites)
     renderer.mask = mask
+
+    def element(name: str) -> str | None:
+        """Where an array that is only read has its value for element ``_k`` (of loops that count with ``_at``)."""
+        place = places.get(indices[name]) if name in read - write else None
+        if place is None or "_at" not in place.text:
+            return None
+        at, array = place.text.replace("_at", "_k"), generator.get_array_name(variables[name])
+        return f"{array}[{at}]" if place.kind == "row" else f"{array}[*({at})]"
+
+    renderer.element = element
     for statement in vector:
         found.body.append(_statement(renderer, statement, guards, mask))
     if generator.template_name == "reset" and not any("native::exp" in line or "::log" in line for line in found.body):
         raise NotLegal("there are few events, and no functions to be computed for several at once")
     found.before += renderer.before
-    found.used, found.draws = renderer.used, renderer.draw
+    found.used, found.draws, found.calls = renderer.used, renderer.draw, renderer.calls
     if "_cond" in names:
         found.condition = names["_cond"].text
     return found

@@ -35,6 +35,10 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
     {% endif %}
     {% if _delivery.rows %}
     const int64_t _far = _others[_begin];
+    {% for call in _delivery.rows.calls %}
+    double* const _call_{{ loop.index0 }} = _scratch_{{ loop.index0 }}.room_for(_end - _begin);
+    for (int64_t _k = 0; _k < _end - _begin; _k++) _call_{{ loop.index0 }}[_k] = {{ call }};
+    {% endfor %}
     native::in_vectors(_end - _begin, [&](const int64_t _at, auto _lanes) {
         {% for line in _delivery.rows.reads + _delivery.rows.body + _delivery.rows.writes %}
         {{ line }}
@@ -71,6 +75,9 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
         {{ scalar_code | autoindent }}
         {% endif %}
         {% if _delivery.rows %}
+        {% for call in _delivery.rows.calls %}
+        static thread_local native::Scratch _scratch_{{ loop.index0 }};
+        {% endfor %}
         {% for line in _delivery.rows.before %}
         {{ line }}
         {% endfor %}
