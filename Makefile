@@ -16,7 +16,7 @@ help:
 	@echo "make test-python3.13  the tests that compile nothing, on another Python (3.12, 3.13)"
 	@echo "make science   published numbers of the learning rules, again: hours; goes on where it was stopped"
 	@echo "make docs      docs/library: a page for each folder of the library, with a picture of each part"
-	@echo "make bench     speed, side by side"
+	@echo "make bench     speed, side by side; ROWS=cuba,brunel ROUNDS=3 TYPES=float64 chooses"
 	@echo "make clean     remove the environment, caches and builds; runs/ is kept"
 
 # The first Python of 3.11 or later on the path; PYTHON=... chooses another.
@@ -81,8 +81,8 @@ science: $(VENV)/.installed-test
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m brainsim.portrait.library docs/library
 
-bench:
-	@echo "No benchmark exists yet: they arrive with the native backend. The measured times of today are in README.md."
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(if $(TYPES),--types $(TYPES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(BENCH)
 
 clean:
 	rm -rf $(VENV) .venv-3.* build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

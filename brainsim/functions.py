@@ -30,6 +30,11 @@ class Function:
     cpp: str
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
     """Flat arrays that the compiled bodies read as ``_namespace<name>``."""
+    eight: tuple[int, ...] = ()
+    """Arguments that ``native`` takes beforehand: the first for eight elements, the others one for all."""
+    native: str = ""
+    """C++ for the native device: a struct ``<name>_eight`` that is made from those and called with the other arguments.
+    Its member ``none`` says that it returns nothing but zeros."""
 
 
 def paired_trace(word_pre, word_post, decay):
@@ -68,6 +73,40 @@ static inline double paired_trace(const int word_pre, const int word_post, const
 }
 """
 
+# The trace before each step is the same for all postsynaptic cells. (Steps without a postsynaptic spike would add a
+# finite trace times zero.)
+_PAIRED_TRACE_NATIVE = """
+struct paired_trace_eight {
+    native::Doubles before[31];
+    uint32_t seen = 0;
+    bool none = true;
+
+    paired_trace_eight(const native::Ints& word, const double decay)
+    {
+        for (int lane = 0; lane < 8; lane++) seen |= uint32_t(word[lane]) & 0x7fffffffu;
+        none = seen == 0;
+        if (none) return;
+        const int first = 31 - __builtin_clz(seen);
+        native::Doubles trace{};
+        for (int age = first; age >= 0; age--) {
+            before[age] = trace;
+            trace = decay*trace + __builtin_convertvector((word >> age) & 1, native::Doubles);
+        }
+        seen = (1u << first) - 1;
+    }
+    native::Doubles operator()(const int word_post) const
+    {
+        native::Doubles total{};
+        for (uint32_t left = uint32_t(word_post) & seen; left != 0;) {
+            const int age = 31 - __builtin_clz(left);
+            total += before[age];
+            left &= ~(1u << age);
+        }
+        return total;
+    }
+};
+"""
+
 #: What ``functions:`` of a rule may name.
 FUNCTIONS: dict[str, Function] = {
     "paired_trace": Function(
@@ -79,6 +118,8 @@ FUNCTIONS: dict[str, Function] = {
         numpy=paired_trace,
         cython=_PAIRED_TRACE_CYTHON,
         cpp=_PAIRED_TRACE_CPP,
+        eight=(0, 2),
+        native=_PAIRED_TRACE_NATIVE,
     )
 }
 

@@ -116,6 +116,9 @@ def _function(item: extra.Function) -> Any:
     arrays = dict(item.arrays)
     function.implementations.add_implementation("cython", item.cython, namespace=arrays, name=item.name)
     function.implementations.add_implementation("cpp", item.cpp, namespace=arrays, name=item.name)
+    if item.native:
+        function.implementations.add_implementation("native", item.cpp + item.native, namespace=arrays, name=item.name)
+        function.eight = item.eight
     return function
 
 

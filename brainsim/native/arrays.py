@@ -17,6 +17,14 @@ from brainsim.native import layout
 _growing: weakref.WeakValueDictionary[int, GrowingArray] = weakref.WeakValueDictionary()
 
 
+def zeros(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array of zeros that starts where a line of the cache does: vectors never lie across two of them."""
+    count, dtype = int(np.prod(shape, dtype=int)), np.dtype(dtype)
+    room = np.zeros(count * dtype.itemsize + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    return room[start : start + count * dtype.itemsize].view(dtype).reshape(shape)
+
+
 class FixedArray:
     """An array whose size never changes, with its slot."""
 
@@ -35,7 +43,7 @@ class GrowingArray:
     def __init__(self, shape: int | tuple[int, ...], dtype: Any) -> None:
         shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         self.slot = layout.Slot(None, shape[0], 0, int(np.prod(shape[1:], dtype=int)))
-        self._place(np.zeros(shape, dtype=dtype))
+        self._place(zeros(shape, dtype))
         _growing[ctypes.addressof(self.slot)] = self
 
     def _place(self, block: np.ndarray) -> None:
@@ -57,14 +65,14 @@ class GrowingArray:
     def reserve(self, size: int) -> None:
         """Make room for ``size`` entries. Fresh room holds zeros (and costs no memory until it is written)."""
         if size > len(self._block):
-            block = np.zeros((max(size, 2 * len(self._block), 16), *self._block.shape[1:]), dtype=self._block.dtype)
+            block = zeros((max(size, 2 * len(self._block), 16), *self._block.shape[1:]), self._block.dtype)
             block[: self.slot.size] = self.data
             self._place(block)
 
     def resize(self, shape: int | tuple[int, ...]) -> None:
         shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         if shape[1:] != self._block.shape[1:]:
-            block = np.zeros(shape, dtype=self._block.dtype)
+            block = zeros(shape, self._block.dtype)
             common = tuple(slice(0, min(old, new)) for old, new in zip(self.shape, shape, strict=True))
             block[common] = self.data[common]
             self.slot.width = int(np.prod(shape[1:], dtype=int))

@@ -7,6 +7,7 @@ neurons or another name of a group does not change the text (nor, therefore, cau
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -15,23 +16,27 @@ from brian2.codegen.codeobject import CodeObject, constant_or_scalar
 from brian2.codegen.generators.cpp_generator import CPPCodeGenerator, c_data_type
 from brian2.codegen.templates import Templater
 from brian2.core.functions import DEFAULT_FUNCTIONS, Function
-from brian2.core.variables import Constant
+from brian2.core.preferences import prefs
+from brian2.core.variables import ArrayVariable, Constant
 from brian2.devices.device import get_device
 from brian2.input.binomial import BinomialFunction
 
 from brainsim.native.arrays import FixedArray, GrowingArray
+from brainsim.native.marks import MARKED
+from brainsim.native.rewrites import delivery, rewritten
 
 _NUMBERED = re.compile(r"^_?(timedarray|binomial|poissoninput_binomial)(_\d+)?$")
 _NUMBER = r"(?<![\w.])(?:\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)(?![\w.])"
 _LITERAL = re.compile(_NUMBER)
 _REFRACTORY = re.compile(rf"\b_timestep\(\s*({_NUMBER})(?=\s*,\s*dt\))")
-_MARKED = re.compile(r"@real\(([^()]*)\)@")
 
 
 class NativeCodeGenerator(CPPCodeGenerator):
     """Brian2's C++ statements, with what they need of the outside made private to a thread."""
 
     universal_support_code = ""  # once for all functions: see unit.py
+    reader: delivery.Reader | None = None  # how indices of synapses are read
+    _draws = 0  # places in the text that draw a random number
 
     def _add_user_function(self, varname: str, variable: Function, added: set) -> Any:
         parts = super()._add_user_function(varname, variable, added)
@@ -41,6 +46,46 @@ class NativeCodeGenerator(CPPCodeGenerator):
         # Arrays used by functions are reached through a variable that is set whenever a code object starts.
         support = [re.sub(r"^static (?=\S+\* _namespace\w+;$)", "static thread_local ", text) for text in support]
         return defines, pointers, support, functions
+
+    def prefers_floats(self) -> bool:
+        """Whether most numbers have 32 bits."""
+        return np.dtype(prefs["core.default_float_dtype"]) == np.float32
+
+    def translate_statement(self, statement: Any) -> str:
+        """As Brian2 does; each place that draws a random number gets its own (the same in all branches)."""
+        lines, most = [], 0
+        for line in super().translate_statement(statement).split("\n"):
+            places = itertools.count(self._draws)
+            line, found = self._drawing.subn(lambda match: f"{match[1]}, {next(places)})", line)  # noqa: B023
+            lines.append(line)
+            most = max(most, found)
+        self._draws += most
+        return "\n".join(lines)
+
+    @property
+    def _drawing(self) -> re.Pattern[str]:
+        names = ["_rand", "_randn"]
+        names += [name for name, function in self.variables.items() if isinstance(function, BinomialFunction)]
+        return re.compile(rf"\b((?:{'|'.join(map(re.escape, names))})\(_vectorisation_idx)\)")
+
+    def has_repeated_indices(self, statements: list[Any]) -> bool:
+        """As Brian2 says; but what is done once for a spike (see rewrites/traces.py) repeats nothing."""
+        names = {statement.var for statement in statements}
+        written = {name for name in names if isinstance(self.variables.get(name), ArrayVariable)}
+        return not written <= get_device().draft.kept and super().has_repeated_indices(statements)
+
+    def translate_to_read_arrays(self, read: set[str], write: set[str], indices: set[str]) -> list[str]:
+        if self.reader is not None and self.reader.used and indices:
+            return self.reader.lines(read, write, indices)
+        return super().translate_to_read_arrays(read, write, indices)
+
+    def translate_statement_sequence(self, scalar: dict[str, Any], vector: dict[str, Any]) -> Any:
+        draft = get_device().draft
+        self.reader = delivery.Reader(self, draft.rewrites, vector) if self.template_name == "synapses" else None
+        scalar_code, vector_code, keywords = super().translate_statement_sequence(scalar, vector)
+        self._draws = 0
+        keywords["rewritten"] = rewritten(self, scalar, vector, draft)
+        return scalar_code, vector_code, keywords
 
 
 class NativeCodeObject(CodeObject):
@@ -60,8 +105,11 @@ class NativeCodeObject(CodeObject):
         self.integers: list[int] = []
         self.queue = self.variables.get("_queue")
         self.headers: list[str] = []
+        self.copies: list[Any] = []  # that it reads, see rewrites/ordered.py
         self.event_variable: Any = None  # the list of events that a thresholder writes
         self.device = get_device()
+        #: Which rewrites were taken, and of the others why not.
+        self.rewrites = self.device.draft.notes
         #: The text of the function.
         self.text = self._without_values(self._without_numbered_names(code))
         self.text = self.text.replace("%BINDINGS%", "\n    ".join(self._bindings(self.text)))
@@ -98,13 +146,17 @@ class NativeCodeObject(CodeObject):
             self.reals.append(float(match[1]))
             return f"_reals[{len(self.reals) - 1}]"
 
-        return _MARKED.sub(entry, code)
+        return MARKED.sub(entry, code)
 
     def _bindings(self, code: str) -> list[str]:
         """C++ lines that fetch arrays and numbers; notes what they are."""
         used = set(re.findall(r"[A-Za-z_]\w*", code))
         lines = ["_reals = task.reals;"] if "_reals[" in code else []
-        for variable, name in self.device.names_in_code.items():
+        self.draws = "native::Draws" in code
+        if self.draws:
+            lines.append("native::Draws* const _draws = native::draws_here();")
+            lines.append("_draws->begin(*network.random, task.stream);")
+        for variable, name in self.device.draft.names.items():
             keys = [key for key, other in self.variables.items() if other is variable and f"_num{key}" in used]
             if not (keys or name in used or f"_dynamic{name}" in used):
                 continue
@@ -163,7 +215,14 @@ class NativeCodeObject(CodeObject):
 
 
 def _implement(name: str, method: str) -> None:
-    code = f"static inline double _{name}(const int) {{ return native::random_now->{method}(); }}"
+    code = f"""
+static inline double _{name}(const int _i, const uint64_t _draw) {{ return *native::draws.{method}(_i, _draw); }}
+static inline double _{name}(const int _i) {{ return _{name}(_i, native::draws.next(_i)); }}
+static inline native::Doubles _{name}_vector(native::Draws& _draws, const int64_t _i, const uint64_t _draw)
+{{
+    return native::load<native::Doubles>(_draws.{method}(_i, _draw));
+}}
+"""
     DEFAULT_FUNCTIONS[name].implementations.add_implementation(NativeCodeObject, code=code, name=f"_{name}")
 
 

@@ -8,10 +8,12 @@ network), build.py (a library from it, once), network.py (the run loop).
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import os
+from collections.abc import Mapping
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 import numpy as np
 from brian2.codegen.codeobject import check_compiler_kwds
@@ -27,9 +29,11 @@ from brian2.units.fundamentalunits import fail_for_dimension_mismatch
 from brian2.utils.logger import get_logger
 
 from brainsim.native import functions, layout, network
-from brainsim.native.arrays import FixedArray, GrowingArray
+from brainsim.native.arrays import FixedArray, GrowingArray, zeros
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.queues import SpikeQueue
+from brainsim.native.rewrites import Draft, chosen, delivery, ordered, traces
+from brainsim.native.rewrites.traces import Traces
 
 logger = get_logger(__name__)
 
@@ -44,12 +48,37 @@ class NativeDevice(RuntimeDevice):
     def __init__(self) -> None:
         super().__init__()
         self._fixed: WeakKeyDictionary[ArrayVariable, FixedArray] = WeakKeyDictionary()
-        #: The arrays of the code object that is being made, with their names in its text.
-        self.names_in_code: dict[ArrayVariable, str] | None = None
+        #: The rewrites that may be used, see rewrites/.
+        self.rewrites = chosen()
+        #: What is noted while a code object is being made: the names of its arrays, the rewrites taken.
+        self.draft: Draft | None = None
         #: The state of the random numbers drawn in runs (numpy's generator serves everything else).
         self.random = random_stream(None)
+        #: Variables of synapses that cells keep, see rewrites/traces.py; and of which synapses they cannot be kept.
+        self.traces: WeakKeyDictionary[Any, Traces] = WeakKeyDictionary()
+        self.no_traces: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+        self._hidden: WeakKeyDictionary[ArrayVariable, Traces] = WeakKeyDictionary()
+        #: Copies of values of synapses by the original, see rewrites/ordered.py.
+        self._copies: WeakKeyDictionary[ArrayVariable, list[ordered.Copy]] = WeakKeyDictionary()
+        self.not_ordered: WeakSet[ArrayVariable] = WeakSet()  # what may not be copied
+        self.exposed: WeakSet[ArrayVariable] = WeakSet()  # what may be written without our knowing
         self._session: network.Session | None = None  # the one made last
         self._sessions: WeakValueDictionary[str, network.Session] = WeakValueDictionary()
+
+    def activate(
+        self, build_on_run: bool = True, rewrites: str | Mapping[str, bool] | None = None, **kwds: Any
+    ) -> None:
+        super().activate(build_on_run, **kwds)
+        self.rewrites = chosen(rewrites)
+
+    def forget_traces(self) -> None:
+        """Put all values where Brian2 has them."""
+        for kept in self.traces.values():
+            if kept.current:
+                kept.to_synapses()
+        self.traces.clear()
+        self._hidden.clear()
+        self._copies.clear()
 
     def reinit(self) -> None:
         super().reinit()
@@ -61,16 +90,31 @@ class NativeDevice(RuntimeDevice):
         if isinstance(var, DynamicArrayVariable):
             self.arrays[var] = GrowingArray(var.size, var.dtype)
         else:
-            shared = FixedArray(np.zeros(var.size, dtype=var.dtype))
+            shared = FixedArray(zeros(var.size, var.dtype))
             self._fixed[var] = shared
             self.arrays[var] = shared.array
 
     def get_value(self, var: ArrayVariable, access_data: bool = True) -> Any:
+        kept = self._hidden.get(var)
+        if kept is not None and kept.current:
+            kept.to_synapses()
+        for ordered_copy in self._copies.get(var, ()):
+            ordered_copy.current = False
         array = self.arrays[var]
         if isinstance(var, DynamicArrayVariable):
             var.size = array.shape if var.ndim > 1 else len(array)
             return array.data if access_data else array
         return array
+
+    def fill_with_array(self, var: ArrayVariable, arr: np.ndarray) -> None:
+        self.get_value(var, access_data=False)  # other variables may have to be brought up to date first
+        super().fill_with_array(var, arr)
+
+    def resize(self, var: DynamicArrayVariable, new_size: Any) -> None:
+        for kept in self.traces.values():  # new synapses have values of their own
+            if kept.current and any(var is its for its in kept.variables.values()):
+                kept.to_synapses()
+        super().resize(var, new_size)
 
     def shared_array(self, var: ArrayVariable) -> FixedArray | GrowingArray:
         """The array behind a variable, as generated code needs it."""
@@ -83,14 +127,17 @@ class NativeDevice(RuntimeDevice):
         return self.arrays[var] if isinstance(var, DynamicArrayVariable) else self._fixed[var]
 
     def get_array_name(self, var: ArrayVariable, access_data: bool = True) -> str:
-        if self.names_in_code is None:
+        if self.draft is None:
             return super().get_array_name(var, access_data)
-        name = self.names_in_code.setdefault(var, f"_array_{len(self.names_in_code)}_{var.name}")
+        names = self.draft.names
+        name = names.setdefault(var, f"_array_{len(names)}_{var.name}")
         return f"_dynamic{name}" if isinstance(var, DynamicArrayVariable) and not access_data else name
 
     def array(self, owner: Any, name: str) -> np.ndarray:
         """The memory of ``owner.name`` as a numpy array without units: what closed loops read and write."""
-        return owner.variables[name].get_value()
+        variable = owner.variables[name]
+        self.exposed.add(variable)
+        return variable.get_value()
 
     def spike_queue(self, source_start: int, source_end: int) -> SpikeQueue:
         return SpikeQueue(source_start, source_end)
@@ -148,17 +195,52 @@ class NativeDevice(RuntimeDevice):
             )  # fmt: skip
         keywords = compiler_kwds or {}
         check_compiler_kwds(keywords, [*_COMPILER_KEYWORDS, "runtime_library_dirs"], "native")
-        self.names_in_code = {}
+        draft, copies = Draft(self.rewrites), []
+        if template_name == "synapses":
+            pathway = next(way for way in owner._pathways if way.queue is variables["_queue"])
+            delivery.look_at(pathway)
+            variables, variable_indices = dict(variables), copy.copy(variable_indices)
+            if owner.event_driven is not None:
+                abstract_code, variables, variable_indices = self._with_traces(
+                    draft, owner, pathway, abstract_code, variables, variable_indices
+                )
+            copies = ordered.rewrite(self, pathway, abstract_code, variables, variable_indices)
+            if copies:
+                draft.notes[ordered.NAME] = None
+        self.draft = draft
         try:
             codeobject = super().code_object(
                 owner, name, abstract_code, variables, template_name, variable_indices, chosen, template_kwds,
                 override_conditional_write, keywords,
             )  # fmt: skip
         finally:
-            self.names_in_code = None
+            self.draft = None
+        codeobject.copies = copies
+        for its in copies:
+            self._copies.setdefault(its.original, []).append(its)
         codeobject.headers = [*prefs["codegen.cpp.headers"], *keywords.get("headers", [])]
         codeobject.event_variable = (template_kwds or {}).get("eventspace_variable")
         return codeobject
+
+    def _with_traces(
+        self, draft: Draft, owner: Any, pathway: Any, code: Any, variables: Any, indices: Any
+    ) -> tuple[Any, Any, Any]:
+        """A pathway's code with variables that cells keep, where that is legal."""
+        if traces.NAME not in self.rewrites:
+            draft.notes[traces.NAME] = "switched off"
+            return code, variables, indices
+        kept = self.traces.get(owner.variables["_synaptic_pre"])
+        if kept is None:
+            kept = self.traces[owner.variables["_synaptic_pre"]] = traces.Traces(owner, self)
+            kept.prepare(variables)
+            for variable in kept.hidden():
+                self._hidden[variable] = kept
+        draft.notes.update({f"{traces.NAME} of {name}": reason for name, reason in kept.reasons.items()})
+        if not kept.side:
+            return code, variables, indices
+        draft.notes[traces.NAME] = None
+        draft.kept = frozenset(kept.side)
+        return kept.rewrite(pathway, variables, indices)
 
     def call(self, codeobject: NativeCodeObject) -> None:
         """Run a code object once, outside of a run."""
@@ -247,7 +329,7 @@ def random_stream(seed: int | None) -> layout.Random:
     """The start of a stream of random numbers (another one than numpy's from the same seed)."""
     entropy = int.from_bytes(os.urandom(16), "little") if seed is None else [int(seed) % 2**64, 0x6272]
     stream = layout.Random()
-    stream.state[:] = np.random.SeedSequence(entropy).generate_state(4, np.uint64).tolist()
+    stream.key = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
     return stream
 
 

@@ -13,18 +13,28 @@ from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.input.binomial import BinomialFunction
 from brian2.input.timedarray import TimedArray, _find_K
 
-
-def real(value: float) -> str:
-    """A number that is kept out of the text."""
-    return f"@real({float(value)!r})@"
+from brainsim.native.marks import real
+from brainsim.native.rewrites import binomial
 
 
 def _binomial(n: int, p: float, use_normal: bool, name: str) -> tuple[str, dict[str, Any]]:
     n, p = int(n), float(p)
     if use_normal:
         mean, deviation = n * p, np.sqrt(n * p * (1 - p))
-        code = f"static double {name}(const int _i) {{ return {real(mean)} + {real(deviation)} * _randn(_i); }}"
+        code = f"""
+static double {name}(const int _i) {{ return {real(mean)} + {real(deviation)} * _randn(_i); }}
+static double {name}(const int _i, const uint64_t _draw)
+{{
+    return {real(mean)} + {real(deviation)} * _randn(_i, _draw);
+}}
+static native::Doubles {name}_vector(native::Draws& _draws, const int _i, const uint64_t _draw)
+{{
+    return {real(mean)} + {real(deviation)} * _randn_vector(_draws, _i, _draw);
+}}
+"""
         return code, {"_randn": DEFAULT_FUNCTIONS["randn"]}
+    if binomial.NAME in rewrites_in_use() and binomial.legal(n, p) is None:
+        return binomial.code(n, p, name), {}
     # By inversion, for the rarer of the two outcomes. The sum of all terms can end a little below 1: draw again.
     rare = min(p, 1 - p)
     limit = min(float(n), n * rare + 10 * np.sqrt(n * rare * (1 - rare) + 1))
@@ -44,6 +54,7 @@ static double {name}(const int _i)
     }}
     return {real(float(p > 0.5))} ? trials - hits : hits;
 }}
+static double {name}(const int _i, const uint64_t) {{ return {name}(_i); }}
 """
     return code, {"_rand": DEFAULT_FUNCTIONS["rand"]}
 
@@ -78,6 +89,12 @@ static inline double {name}(const double t, const int64_t i)
 """
 
     return code
+
+
+def rewrites_in_use() -> frozenset[str]:
+    from brainsim.native.device import native_device
+
+    return native_device.rewrites
 
 
 def register() -> None:

@@ -22,16 +22,18 @@ class Clock(Structure):
 
 class Queue(Structure):
     _fields_ = [
-        *((name, c_int64) for name in ("length", "offset", "homogeneous", "first", "last")),
+        *((name, c_int64) for name in ("length", "offset", "first", "last")),
         ("list", POINTER(c_void_p)),
         ("count", POINTER(c_int64)),
         ("room", POINTER(c_int64)),
-        *((name, c_void_p) for name in ("row", "synapse", "delay")),
+        *((name, c_void_p) for name in ("row", "begin", "delay", "synapse", "other")),
+        *((name, c_int64) for name in ("blocks", "block_size")),
+        ("cut", c_void_p),
     ]
 
 
 class Random(Structure):
-    _fields_ = [("state", c_uint64 * 4), ("spare", c_double), ("has_spare", c_uint64)]
+    _fields_ = [("key", c_uint64), ("step", c_uint64)]
 
 
 class Task(Structure):
@@ -40,6 +42,7 @@ class Task(Structure):
         ("clock", c_int64),
         *((name, c_void_p) for name in ("slots", "reals", "integers", "queue")),
         ("seconds", c_double),
+        ("stream", c_uint64),
     ]
 
 

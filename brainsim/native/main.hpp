@@ -28,6 +28,8 @@ static int64_t go_on(Network& network, double seconds)
 {
     const double deadline = seconds > 0 ? native::now() + seconds : 0;
     bool late = false;
+    double looked = seconds > 0 ? deadline - seconds : 0;  // at the clock, which is done after `often` ticks
+    int64_t often = 1, ticks = 0;
     for (;;) {
         if (network.next == 0) {
             if (network.stop) return native::STOPPED;
@@ -48,16 +50,21 @@ static int64_t go_on(Network& network, double seconds)
             }
         }
         tick(network);
+        network.random->step++;
         network.next = 0;
         if (network.remaining > 0) network.remaining--;
-        if (seconds > 0) late = native::now() >= deadline;
+        if (seconds > 0 && ++ticks >= often) {
+            const double time = native::now();
+            often = time - looked < 1e-4 ? (often < 64 ? 2 * often : 64) : 1;
+            looked = time, ticks = 0;
+            late = time >= deadline;
+        }
     }
 }
 
 // Call something, and turn what it throws into a message.
 template <class Work> static int64_t guarded(Network& network, Work work)
 {
-    native::random_now = network.random;
     const char* message = "an exception of an unknown type";
     try {
         return work();
@@ -91,6 +98,7 @@ extern "C" __attribute__((visibility("default"))) int64_t native_call(Network* n
     Task& task = network->tasks[number];
     return guarded(*network, [=, &task] {
         functions[task.function](task, *network);
+        network->random->step++;
         return int64_t(native::FINISHED);
     });
 }

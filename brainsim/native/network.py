@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
+import re
 import sys
 import time
 import weakref
@@ -23,6 +25,9 @@ from brian2.utils.logger import get_logger
 from brainsim.native import arrays, build, integrators, layout, unit
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.library import load
+from brainsim.native.rewrites import ordered
+from brainsim.native.rewrites.expressions import NotLegal
+from brainsim.native.rewrites.traces import Traces
 
 logger = get_logger(__name__)
 
@@ -56,6 +61,26 @@ def steps_of(net: Network) -> list[Step]:
     return steps
 
 
+def _streams(steps: list[Step]) -> dict[int, int]:
+    """The streams of random numbers, by the id of the step: a hash of the object's name.
+
+    Numbers that Brian2 gives to objects without a name depend on what else was made before. They are left out; among
+    objects that then have the same name, the order of the numbers counts.
+    """
+    named: dict[tuple[str, str], list[tuple[list[int], int]]] = {}
+    for step in steps:
+        if step.codeobject is not None and step.codeobject.draws:
+            numbers = [int(number) for number in re.findall(r"_(\d+)(?=_|$)", step.obj.name)]
+            name = re.sub(r"_\d+(?=_|$)", "", step.obj.name)
+            named.setdefault((name, step.codeobject.template_name), []).append((numbers, id(step)))
+    found = {}
+    for key, members in named.items():
+        for rank, (_, step_id) in enumerate(sorted(members)):
+            digest = hashlib.blake2b(repr((*key, rank)).encode(), digest_size=8).digest()
+            found[step_id] = int.from_bytes(digest, "little")
+    return found
+
+
 def _run_object(obj: BrianObject) -> None:
     obj.run()
 
@@ -69,6 +94,8 @@ class Session:
         self.codeobjects = [step.codeobject for step in steps if step.codeobject is not None]
         source, numbers = unit.translation_unit(self.codeobjects)
         self.library = load(source, unit.extras(self.codeobjects), build.flags())
+        self.traces: list[Traces] = []
+        self.copies: list[ordered.Copy] = []
         self._keep: list[Any] = []  # memory that the structs point to
         self.struct = self._struct(iter(numbers))
         self._pointer = ctypes.addressof(self.struct)
@@ -93,11 +120,13 @@ class Session:
             self._times.append(own[id(t)].array)
             self._keep += [timestep, t, dt, own[id(timestep)]]
         tasks = (layout.Task * max(1, len(self.steps)))()
+        streams = _streams(self.steps)
         for task, step in zip(tasks, self.steps, strict=False):
             task.clock = clock_numbers.get(step.obj.clock, 0)
             task.function = -1
             if step.codeobject is not None:
                 task.function = next(numbers)
+                task.stream = streams.get(id(step), 0)
                 self._bind(task, step.codeobject, own)
         self._clock_structs = clocks
         self._keep += [clocks, tasks, self.random]
@@ -122,9 +151,25 @@ class Session:
             task.queue = ctypes.addressof(codeobject.queue.struct)
         self._keep += [slots, reals, integers, used, codeobject.queue]
 
+    def _enter(self) -> None:
+        """Take over traces that were read or written in Python."""
+        for traces in self.traces:
+            if not traces.current:
+                try:
+                    traces.from_synapses()
+                except NotLegal as reason:
+                    raise RuntimeError(
+                        f"The values of event-driven variables were changed, and now {reason}: run or prepare again."
+                    ) from reason
+        for copy in self.copies:
+            if not copy.current:
+                copy.refresh()
+
     def advance(self, seconds: float = PATIENCE) -> int:
         """Go on until generated code has something to say; Python's tasks are done on the way."""
         while True:
+            if self.traces or self.copies:
+                self._enter()
             status = self._handle(self._run(self._pointer, seconds))
             if status != layout.PYTHON:
                 return status
@@ -141,6 +186,8 @@ class Session:
 
     def step(self, count: int = 1) -> None:
         """Do ``count`` ticks, whatever the clocks say about an end."""
+        if self.traces or self.copies:
+            self._enter()
         struct = self.struct
         struct.remaining = count
         status = self._run(self._pointer, PATIENCE)
@@ -155,6 +202,8 @@ class Session:
             status = self._handle(status)
             if status == layout.STOPPED or (status == layout.PAUSED and not self.struct.remaining):
                 return
+            if self.traces or self.copies:
+                self._enter()
             status = self._run(self._pointer, PATIENCE)
 
     def refresh_clocks(self) -> None:
@@ -209,6 +258,8 @@ class Session:
                 f"{number:3d}  {step.obj.when:<18} {step.obj.order:3d}  {step.obj.name:<40} {what:<22} {how:<14} "
                 f"every {step.obj.clock.dt}"
             )
+            notes = step.codeobject.rewrites.items() if step.codeobject is not None else ()
+            lines += [f"       {name}" + ("" if reason is None else f" not: {reason}") for name, reason in notes]
         return "\n".join(lines)
 
     def seconds_by_object(self) -> dict[str, float]:
@@ -243,13 +294,54 @@ def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any], ra
         clock.set_interval(net.t, t_end)
     device.check_supported(net)
     with integrators.kept():
-        _before_run(net, namespace)
+        device.no_traces.clear()
+        device.not_ordered.clear()
+        while True:
+            device.forget_traces()
+            _before_run(net, namespace)
+            steps, kept = _with_traces(device, steps_of(net))
+            copies = _copies(device, steps)
+            if kept is not None and copies is not None:
+                break
     clocks = sorted(net._clocks, key=lambda clock: clock.name)
-    steps = steps_of(net)
     session = Session(device, net, steps, clocks, random)
+    session.traces, session.copies = kept, copies
     for struct, clock in zip(session._clock_structs, clocks, strict=False):
         struct.end = int(clock._i_end)
     return session
+
+
+def _with_traces(device: Any, steps: list[Step]) -> tuple[list[Step], list[Traces] | None]:
+    """The steps with those that let traces decay, and the traces; None if some turned out not to be legal."""
+    found: list[Step] = []
+    kept: list[Traces] = []
+    for step in steps:
+        traces = None
+        if step.codeobject is not None and step.codeobject.template_name == "synapses":
+            traces = device.traces.get(step.codeobject.owner.variables["_synaptic_pre"])
+        if traces is not None and traces.side and traces not in kept:
+            kept.append(traces)
+            found += [Step(step.obj, codeobject) for codeobject in traces.steps]
+        found.append(step)
+    for traces in kept:
+        try:
+            for step in steps:
+                if step.codeobject is not None and traces.uses(step.codeobject):
+                    raise NotLegal(f"'{step.obj.name}' uses them")
+            traces.from_synapses()
+        except NotLegal as reason:
+            device.no_traces[traces.key] = str(reason)
+    return found, None if any(traces.key in device.no_traces for traces in kept) else kept
+
+
+def _copies(device: Any, steps: list[Step]) -> list[ordered.Copy] | None:
+    """The copies that the steps read; None if some turned out not to be legal."""
+    codeobjects = [step.codeobject for step in steps if step.codeobject is not None]
+    copies = [copy for codeobject in codeobjects for copy in codeobject.copies]
+    for copy in copies:
+        if any(copy.is_used_by(codeobject) for codeobject in codeobjects):
+            device.not_ordered.add(copy.original)
+    return None if any(copy.original in device.not_ordered for copy in copies) else copies
 
 
 def reserve(session: Session) -> None:

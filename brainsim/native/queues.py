@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 import numpy as np
+from brian2.core.preferences import prefs
 
 from brainsim.native import layout
 
@@ -16,6 +17,12 @@ _libc.realloc.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 _libc.free.argtypes = [ctypes.c_void_p]
 
 
+#: How many synapses ahead delivery asks for values.
+AHEAD = 40
+#: How many bytes of values of cells stay in the fastest cache, and how long a part of a run has to be at least.
+BLOCK, SHORTEST = 26000, 64
+
+
 def _release(lists: Any, length: int) -> None:
     for step in range(length):
         if lists[step]:
@@ -23,8 +30,101 @@ def _release(lists: Any, length: int) -> None:
             lists[step] = None
 
 
+def stable_order(*keys: np.ndarray) -> np.ndarray | None:
+    """The order that sorts by the last key, then by the one before ...; None if everything is in order.
+
+    Keys are whole numbers from 0. In pieces of 16 bits, which numpy sorts in a time proportional to their number.
+    """
+    if all(len(key) < 2 or bool((key[1:] >= key[:-1]).all()) for key in keys[-1:]) and len(keys) == 1:
+        return None
+    order: np.ndarray | None = None
+    for key in keys:
+        for shift in range(0, max(1, int(key.max(initial=0)).bit_length()), 16):
+            piece = ((key >> shift) & 0xFFFF).astype(np.uint16)
+            step = np.argsort(piece if order is None else piece[order], kind="stable")
+            order = step if order is None else order[step]
+    assert order is not None
+    return None if bool((order[1:] > order[:-1]).all()) else order
+
+
+class Structure:
+    """Synapses by source and delay.
+
+    The synapses of one source with one delay are a *run*. They have *places* that follow one another, in the order of
+    their numbers; places are ordered by source, then by delay.
+
+    Parameters
+    ----------
+    sources : int array, shape (synapses,)
+        The source of each synapse.
+    steps : int array, shape (synapses,) or (1,)
+        Its delay, in time steps.
+    first, last : int
+        Sources are numbered ``first <= source < last``.
+    """
+
+    def __init__(self, sources: np.ndarray, steps: np.ndarray, first: int, last: int) -> None:
+        count = len(sources)
+        one = steps.size == 0 or int(steps.min()) == int(steps.max())
+        self.longest = int(steps.max(initial=0))
+        order = stable_order(sources) if one else stable_order(steps, sources)
+        self.synapse = None
+        if order is not None:
+            room = np.zeros(count + AHEAD, np.int32)  # delivery looks a little ahead
+            self.synapse = room[:count]
+            self.synapse[:] = order
+        if order is not None:
+            sources = sources[order]
+        if one:
+            new = sources[1:] != sources[:-1]
+        else:
+            steps = steps if order is None else steps[order]
+            new = (sources[1:] != sources[:-1]) | (steps[1:] != steps[:-1])
+        begin = np.concatenate([np.zeros(min(count, 1), np.int64), np.nonzero(new)[0] + 1])
+        self.row = np.searchsorted(sources[begin], np.arange(first, last + 1)).astype(np.int64)
+        self.begin = np.append(begin, count).astype(np.int64)
+        self.delay = np.full(len(begin), self.longest, np.int32) if one else steps[begin].astype(np.int32)
+
+    def is_same(self, other: Structure) -> bool:
+        """Whether runs and places are the same."""
+        if (self.synapse is None) != (other.synapse is None):
+            return False
+        pairs = [(self.row, other.row), (self.begin, other.begin), (self.delay, other.delay)]
+        if self.synapse is not None:
+            pairs.append((self.synapse, other.synapse))
+        return all(np.array_equal(mine, its) for mine, its in pairs)
+
+    def synapses(self, listed: np.ndarray) -> np.ndarray:
+        """The numbers of the synapses in a list of the queue."""
+        places = [np.arange(self.begin[e], self.begin[e + 1]) if e >= 0 else np.array([~e]) for e in listed]
+        found = np.concatenate(places) if places else np.zeros(0, np.int64)
+        return (found if self.synapse is None else self.synapse[found]).astype(np.int32)
+
+    def listed(self, synapses: np.ndarray) -> np.ndarray:
+        """A list for the queue: runs where all synapses of a run follow one another, and single ones."""
+        places = np.asarray(synapses, np.int64)
+        if len(places) == 0 or len(self.begin) == 1:
+            return (~places).astype(np.int32)
+        if self.synapse is not None:
+            place = np.empty(len(self.synapse), np.int64)
+            place[self.synapse] = np.arange(len(place))
+            places = place[places]
+        run = np.searchsorted(self.begin, places, side="right") - 1
+        length = self.begin[run + 1] - self.begin[run]
+        last = np.arange(len(places)) + length - 1
+        following = np.concatenate([[0], np.cumsum(np.diff(places) == 1)])  # a run is one stretch of these
+        within = last < len(places)
+        whole = (places == self.begin[run]) & within
+        whole[within] &= following[last[within]] - following[within] == length[within] - 1
+        covered = np.zeros(len(places) + 1, np.int64)
+        np.add.at(covered, np.nonzero(whole)[0], 1)
+        np.add.at(covered, last[whole] + 1, -1)
+        single = np.cumsum(covered[:-1]) == 0
+        return np.where(whole, run, ~places)[whole | single].astype(np.int32)
+
+
 class SpikeQueue:
-    """A ring of lists of synapse numbers, one list for each time step to come.
+    """A ring of lists of runs, one list for each time step to come.
 
     Python's side of ``native::Queue``, with the interface that Brian2's pathways expect of a spike queue.
     """
@@ -33,10 +133,12 @@ class SpikeQueue:
         self.struct = layout.Queue(first=source_start, last=source_end)
         self._state_tuple = (source_start, source_end)
         self._dt: float | None = None
-        self._keep: list[np.ndarray] = []
         self._finalizer: weakref.finalize | None = None
+        self.narrow = self.dense = self.distinct = False
+        self.fresh = False  # prepared already, by who needed to know the structure
+        self._other: np.ndarray | None = None
         self._allocate(1)
-        self._connect(np.zeros(source_end - source_start + 1, np.int64), np.zeros(0, np.int32), np.zeros(1, np.int32))
+        self._connect(Structure(np.zeros(0, np.int32), np.zeros(1, np.int64), source_start, source_end))
 
     def _allocate(self, length: int) -> None:
         """A new, empty ring."""
@@ -51,14 +153,64 @@ class SpikeQueue:
         self.struct.count = ctypes.cast(self._counts, ctypes.POINTER(ctypes.c_int64))
         self.struct.room = ctypes.cast(self._rooms, ctypes.POINTER(ctypes.c_int64))
 
-    def _connect(self, row: np.ndarray, synapse: np.ndarray, delay: np.ndarray) -> None:
-        self._row, self._synapse, self._delay = self._keep = [row, synapse, delay]
-        self.struct.row, self.struct.synapse, self.struct.delay = (array.ctypes.data for array in self._keep)
+    def _connect(self, structure: Structure) -> None:
+        self._structure, struct = structure, self.struct
+        struct.row, struct.begin, struct.delay = (
+            array.ctypes.data for array in (structure.row, structure.begin, structure.delay)
+        )
+        struct.synapse = None if structure.synapse is None else structure.synapse.ctypes.data
+
+    def set_other_ends(self, cells: np.ndarray) -> None:
+        """Note the cell at the other end of each synapse, by place, and how they follow one another in a run."""
+        structure = self._structure
+        if structure.synapse is not None:
+            cells = cells[structure.synapse]
+        self.narrow = bool(len(cells) == 0 or int(cells.max()) < 2**16)
+        step = np.diff(cells)
+        inner = np.ones(len(step), bool)
+        inner[structure.begin[1:-1] - 1] = False  # not from one run to the next
+        self.dense, self.distinct = bool((step[inner] == 1).all()), bool((step[inner] > 0).all())
+        self._other = np.array(cells, np.uint16 if self.narrow else np.int32)
+        self.struct.other = self._other.ctypes.data
+        self._set_blocks(bool((step[inner] >= 0).all()))
+
+    def _set_blocks(self, ascending: bool) -> None:
+        """Cut long runs into parts that go to so few cells that their values stay in the cache."""
+        assert self._other is not None
+        begin, struct = self._structure.begin, self.struct
+        runs = len(begin) - 1
+        cells = int(self._other.max(initial=0)) + 1
+        blocks = min(-(-cells * prefs["core.default_float_dtype"]().itemsize // BLOCK), 64)
+        if not ascending or not runs or blocks * SHORTEST > len(self._other) / runs:
+            blocks = 1
+        struct.blocks, struct.block_size = blocks, max(1, -(-cells // blocks))
+        self._cut = np.zeros((runs, blocks - 1), np.int32)
+        for first in range(0, runs if blocks > 1 else 0, 1024):  # some at a time: this takes memory
+            some = begin[first : first + 1025]
+            lengths = np.diff(some)
+            key = (
+                np.repeat(np.arange(len(lengths)) * blocks, lengths)
+                + self._other[some[0] : some[-1]] // struct.block_size
+            )
+            counts = np.bincount(key, minlength=len(lengths) * blocks).reshape(-1, blocks)
+            self._cut[first : first + 1024] = np.cumsum(counts, axis=1)[:, :-1]
+        struct.cut = self._cut.ctypes.data
+
+    @property
+    def order(self) -> np.ndarray:
+        """The synapse at each place."""
+        assert self._structure.synapse is not None
+        return self._structure.synapse
+
+    @property
+    def in_order(self) -> bool:
+        """Whether places are synapse numbers."""
+        return self._structure.synapse is None
 
     def _fetch(self) -> list[np.ndarray]:
-        """Copies of the lists, the one that is due now first."""
+        """The lists as numbers of synapses, the one that is due now first."""
         length, offset = self.struct.length, self.struct.offset
-        return [self._list((offset + step) % length).copy() for step in range(length)]
+        return [self._structure.synapses(self._list((offset + step) % length)) for step in range(length)]
 
     def _list(self, step: int) -> np.ndarray:
         count = self._counts[step]
@@ -66,10 +218,10 @@ class SpikeQueue:
             return np.zeros(0, np.int32)
         return np.ctypeslib.as_array((ctypes.c_int32 * count).from_address(self._lists[step] or 0))
 
-    def _append(self, step: int, synapses: np.ndarray) -> None:
-        if not len(synapses):
+    def _append(self, step: int, listed: np.ndarray) -> None:
+        if not len(listed):
             return
-        have, need = self._counts[step], self._counts[step] + len(synapses)
+        have, need = self._counts[step], self._counts[step] + len(listed)
         if need > self._rooms[step]:
             room = max(need, 2 * self._rooms[step], 16)
             memory = _libc.realloc(self._lists[step], room * 4)
@@ -77,49 +229,50 @@ class SpikeQueue:
                 raise MemoryError("no memory for spikes in flight")
             self._lists[step], self._rooms[step] = memory, room
         self._counts[step] = need
-        self._list(step)[have:] = synapses
+        self._list(step)[have:] = listed
 
     def _store(self, lists: list[np.ndarray], length: int) -> None:
+        """A ring with these lists of synapse numbers."""
         self._allocate(max(length, len(lists), 1))
         for step, synapses in enumerate(lists):
-            self._append(step, np.asarray(synapses, np.int32))
+            self._append(step, self._structure.listed(synapses))
+
+    def only_whole_runs(self) -> bool:
+        """Whether no synapse is listed on its own (as after synapses were added with spikes on their way)."""
+        return all(bool((self._list(step) >= 0).all()) for step in range(self.struct.length))
 
     # what SynapticPathway calls
 
     def prepare(self, delays: np.ndarray, dt: float, sources: np.ndarray) -> None:
-        first, last = self.struct.first, self.struct.last
+        if self.fresh:
+            self.fresh = False
+            return
         steps = np.floor(np.asarray(delays, float) / dt + 0.5).astype(np.int64)
-        longest = int(steps.max(initial=0))
-        order = np.argsort(sources, kind="stable").astype(np.int32)
-        row = np.searchsorted(sources[order], np.arange(first, last + 1)).astype(np.int64)
-        homogeneous = steps.size == 0 or int(steps.min()) == longest
-        delay = np.full(1, longest, np.int32) if homogeneous else steps[order].astype(np.int32)
-        self._connect(row, order, delay)
-        self.struct.homogeneous = homogeneous
-        waiting = self._fetch()
-        if self._dt is not None and self._dt != dt:
-            moved: list[list[np.ndarray]] = [[] for _ in range(int(len(waiting) * self._dt / dt) + 2)]
-            for step, synapses in enumerate(waiting):
-                moved[int(step * self._dt / dt + 0.5)].append(synapses)
-            self._store([np.concatenate(lists) if lists else np.zeros(0, np.int32) for lists in moved], longest + 1)
-        elif longest >= self.struct.length:
-            self._store(waiting, longest + 1)
+        structure = Structure(np.asarray(sources), steps, self.struct.first, self.struct.last)
+        length = structure.longest + 1
+        moved = self._dt is not None and self._dt != dt
+        if moved or length > self.struct.length or not structure.is_same(self._structure):
+            waiting = self._fetch()
+            if moved:
+                assert self._dt is not None
+                at: list[list[np.ndarray]] = [[] for _ in range(int(len(waiting) * self._dt / dt) + 2)]
+                for step, synapses in enumerate(waiting):
+                    at[int(step * self._dt / dt + 0.5)].append(synapses)
+                waiting = [np.concatenate(lists) if lists else np.zeros(0, np.int32) for lists in at]
+            self._connect(structure)
+            self._store(waiting, max(length, self.struct.length))
         self._dt = dt
 
     def push(self, sources: np.ndarray) -> None:
-        struct = self.struct
+        struct, structure = self.struct, self._structure
         for source in np.asarray(sources):
             if struct.first <= source < struct.last:
-                begin, end = self._row[source - struct.first], self._row[source - struct.first + 1]
-                synapses = self._synapse[begin:end]
-                if struct.homogeneous:
-                    self._append((struct.offset + int(self._delay[0])) % struct.length, synapses)
-                else:
-                    for synapse, delay in zip(synapses, self._delay[begin:end], strict=True):
-                        self._append((struct.offset + int(delay)) % struct.length, np.array([synapse]))
+                begin, end = structure.row[source - struct.first], structure.row[source - struct.first + 1]
+                for run in range(begin, end):
+                    self._append((struct.offset + int(structure.delay[run])) % struct.length, np.array([run]))
 
     def peek(self) -> np.ndarray:
-        return self._list(self.struct.offset)
+        return self._structure.synapses(self._list(self.struct.offset))
 
     def advance(self) -> None:
         self._counts[self.struct.offset] = 0

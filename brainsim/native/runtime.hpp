@@ -29,55 +29,30 @@ struct Clock {
     int64_t due;  // whether the clock takes part in the present tick
 };
 
-// Spikes on their way: a ring of lists of synapse numbers, one list per time step to come.
+// Spikes on their way: a ring of lists, one per time step to come. What is listed are runs: the synapses of one source
+// that have one delay, which follow one another. (A single synapse at place p is listed as ~p, see queues.py.)
 struct Queue {
-    int64_t length, offset, homogeneous, first, last;  // sources are numbered first <= source < last
+    int64_t length, offset, first, last;  // sources are numbered first <= source < last
     int32_t** list;
     int64_t* count;
     int64_t* room;
-    const int64_t* row;      // the synapses of source s are synapse[row[s - first]] to synapse[row[s - first + 1]]
-    const int32_t* synapse;  // synapse numbers by source
-    const int32_t* delay;    // steps, in the order of `synapse` (one for all if homogeneous)
+    const int64_t* row;      // the runs of source s are row[s - first] to row[s - first + 1]
+    const int64_t* begin;    // the places of run r are begin[r] to begin[r + 1]
+    const int32_t* delay;    // of a run, in steps
+    const int32_t* synapse;  // the synapse at a place; null if places are synapse numbers
+    const void* other;       // the cell at the other end of the synapse at a place: uint16_t or int32_t
+    int64_t blocks;          // delivery may go through the cells block by block, so that they stay in the cache:
+    int64_t block_size;      // so many cells at a time
+    const int32_t* cut;      // in run r, block b > 0 starts at begin[r] + cut[r * (blocks - 1) + b - 1]
+};
+
+struct Failure {
+    const char* message;
 };
 
 struct Random {
-    uint64_t state[4];
-    double spare;  // the second of each pair of normal numbers
-    uint64_t has_spare;
-
-    uint64_t next()  // xoshiro256++
-    {
-        const uint64_t a = state[0] + state[3];
-        const uint64_t result = ((a << 23) | (a >> 41)) + state[0];
-        const uint64_t shifted = state[1] << 17;
-        state[2] ^= state[0];
-        state[3] ^= state[1];
-        state[1] ^= state[2];
-        state[0] ^= state[3];
-        state[2] ^= shifted;
-        state[3] = (state[3] << 45) | (state[3] >> 19);
-        return result;
-    }
-
-    double uniform() { return double(next() >> 11) * 0x1.0p-53; }
-
-    double normal()
-    {
-        if (has_spare) {
-            has_spare = 0;
-            return spare;
-        }
-        double x, y, square;
-        do {
-            x = 2 * uniform() - 1;
-            y = 2 * uniform() - 1;
-            square = x * x + y * y;
-        } while (square >= 1 || square == 0);
-        const double factor = std::sqrt(-2 * std::log(square) / square);
-        spare = y * factor;
-        has_spare = 1;
-        return x * factor;
-    }
+    uint64_t key;   // from the seed
+    uint64_t step;  // time steps since the seed was set
 };
 
 struct Task {
@@ -87,7 +62,8 @@ struct Task {
     double* reals;
     int64_t* integers;
     Queue* queue;
-    double seconds;  // spent, if profiling
+    double seconds;   // spent, if profiling
+    uint64_t stream;  // of random numbers: a hash of the object's name
 };
 
 struct Network {
@@ -106,13 +82,6 @@ struct Network {
 };
 
 enum Status { PAUSED = 0, FINISHED = 1, STOPPED = 2, PYTHON = 3, FAILED = 4 };
-
-struct Failure {
-    const char* message;
-};
-
-// The generator of the network being run in this thread.
-static thread_local Random* random_now = nullptr;
 
 // Room for `count` more entries at the end of a slot; returns the place of the first.
 template <class T> inline T* append(Network& network, Slot& slot, int64_t count)
@@ -146,23 +115,159 @@ inline int32_t* append(Queue& queue, int64_t step, int64_t count)
 
 inline void push(Queue& queue, const int32_t* sources, int64_t count)
 {
+    // What was listed last: as a rule, the next run goes to the same list.
+    int64_t step = -1, size = 0, room = 0;
+    int32_t delay = -1, *list = nullptr;
     for (int64_t i = 0; i < count; i++) {
         const int64_t source = sources[i];
         if (source < queue.first || source >= queue.last) continue;
-        const int64_t begin = queue.row[source - queue.first];
         const int64_t end = queue.row[source - queue.first + 1];
-        if (begin == end) continue;
-        if (queue.homogeneous) {
-            const int64_t step = (queue.offset + queue.delay[0]) % queue.length;
-            std::memcpy(append(queue, step, end - begin), queue.synapse + begin, size_t(end - begin) * sizeof(int32_t));
-        } else {
-            for (int64_t k = begin; k < end; k++) {
-                int64_t step = queue.offset + queue.delay[k];
+        for (int64_t run = queue.row[source - queue.first]; run < end; run++) {
+            if (queue.delay[run] != delay || size == room) {
+                if (step >= 0) queue.count[step] = size;
+                delay = queue.delay[run];
+                step = queue.offset + delay;
                 if (step >= queue.length) step -= queue.length;
-                *append(queue, step, 1) = queue.synapse[k];
+                append(queue, step, 1);
+                list = queue.list[step], room = queue.room[step], size = queue.count[step] - 1;
             }
+            list[size++] = int32_t(run);
         }
     }
+    if (step >= 0) queue.count[step] = size;
+}
+
+// The synapses that spikes reach now, run by run.
+struct Arrivals {
+    const Queue& queue;
+    const int32_t* list;
+    int64_t count;
+
+    explicit Arrivals(const Queue& queue)
+        : queue(queue), list(queue.list[queue.offset]), count(queue.count[queue.offset])
+    {
+    }
+    int64_t begin(int64_t i) const { return list[i] < 0 ? ~list[i] : queue.begin[list[i]]; }
+    int64_t end(int64_t i) const { return list[i] < 0 ? ~list[i] + 1 : queue.begin[list[i] + 1]; }
+
+    enum { all = -1 };
+
+    // The part of run `i` that goes to one block of cells.
+    template <class T> void part(const T* others, int64_t i, int64_t block, int64_t& from, int64_t& to) const
+    {
+        from = begin(i), to = end(i);
+        if (queue.blocks == 1 || block == all) return;
+        if (list[i] < 0) {
+            if (others[from] / queue.block_size != block) to = from;
+            return;
+        }
+        const int32_t* const cut = queue.cut + list[i] * (queue.blocks - 1);
+        if (block + 1 < queue.blocks) to = from + cut[block];
+        if (block > 0) from += cut[block - 1];
+    }
+
+    // Ask for what run `i` will read of `values` (its first 4 KiB: the processor sees the rest coming).
+    template <class T, class V> void prefetch(const T* others, const V* values, int64_t i, int64_t block) const
+    {
+        if (i >= count) return;
+        int64_t first, last;
+        part(others, i, block, first, last);
+        const char* from = reinterpret_cast<const char*>(values + first);
+        const char* to = reinterpret_cast<const char*>(values + last);
+        if (to > from + 4096) to = from + 4096;
+        for (; from < to; from += 64) __builtin_prefetch(from);
+    }
+
+    // Whether only whole runs arrive.
+    bool whole() const
+    {
+        for (int64_t i = 0; i < count; i++)
+            if (list[i] < 0) return false;
+        return true;
+    }
+
+    // Ask for values of the first synapses of run `i`, where these are listed.
+    template <class T> void prefetch_listed(const T* array, const int32_t* synapse, int64_t i) const
+    {
+        if (i >= count) return;
+        const int64_t from = begin(i), to = end(i) > from + 64 ? from + 64 : end(i);
+        for (int64_t place = from; place < to; place++) __builtin_prefetch(array + synapse[place]);
+    }
+
+    int64_t synapses() const
+    {
+        int64_t sum = 0;
+        for (int64_t i = 0; i < count; i++) sum += end(i) - begin(i);
+        return sum;
+    }
+};
+
+// Room for the values that a function has for the synapses of a run.
+struct Scratch {
+    double* values = nullptr;
+    int64_t room = 0;
+
+    ~Scratch() { std::free(values); }
+    double* room_for(int64_t count)
+    {
+        if (count > room) {
+            void* more = std::realloc(values, size_t(count) * sizeof(double));
+            if (more == nullptr) throw Failure{"no memory for the values of a function"};
+            values = static_cast<double*>(more), room = count;
+        }
+        return values;
+    }
+};
+
+// The values of the cells whose guard is false, to be put back.
+template <class T> struct Held {
+    int64_t count = 0, room = 0;
+    T* values = nullptr;
+    int32_t* cells = nullptr;
+
+    ~Held()
+    {
+        std::free(values);
+        std::free(cells);
+    }
+
+    void keep(const T* array, const char* guard, int64_t size)
+    {
+        if (room < size) {
+            T* more = static_cast<T*>(std::realloc(values, size_t(size) * sizeof(T)));
+            if (more != nullptr) values = more;
+            int32_t* numbers = static_cast<int32_t*>(std::realloc(cells, size_t(size) * sizeof(int32_t)));
+            if (numbers != nullptr) cells = numbers;
+            if (more == nullptr || numbers == nullptr) throw Failure{"no memory for refractory cells"};
+            room = size;
+        }
+        count = 0;
+        int64_t i = 0;
+        for (; i + 8 <= size; i += 8) {
+            uint64_t word;
+            std::memcpy(&word, guard + i, 8);
+            if (word == 0x0101010101010101u) continue;
+            for (int64_t j = i; j < i + 8; j++) hold(array, guard, j);
+        }
+        for (; i < size; i++) hold(array, guard, i);
+    }
+
+    void hold(const T* array, const char* guard, int64_t i)
+    {
+        cells[count] = int32_t(i), values[count] = array[i];
+        count += !guard[i];
+    }
+
+    void restore(T* array) const
+    {
+        for (int64_t i = 0; i < count; i++) array[cells[i]] = values[i];
+    }
+};
+
+inline void advance(Queue& queue)
+{
+    queue.count[queue.offset] = 0;
+    queue.offset = queue.offset + 1 == queue.length ? 0 : queue.offset + 1;
 }
 
 // The part of a sorted list of events that belongs to a (sub)group.

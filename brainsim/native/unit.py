@@ -17,6 +17,8 @@ _HERE = Path(__file__).parent
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include\b.*$", re.MULTILINE)
 _DEFINE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.MULTILINE)
 _STREAM = re.compile(r"\b(cout|cerr|endl)\b")
+#: Headers that only some models need, and the text that shows it.
+_HEADERS = {"vectors.hpp": "native::", "random.hpp": "native::Draws"}
 
 
 @cache
@@ -42,6 +44,7 @@ def translation_unit(codeobjects: Sequence[NativeCodeObject]) -> tuple[str, list
     source = "\n".join(
         [
             _text("runtime.hpp"),
+            *(_text(name) for name, sign in _HEADERS.items() if any(sign in text for text in numbers)),
             *dict.fromkeys(includes),
             "using namespace std;" if any("<iostream>" in line for line in includes) else "",
             CPPCodeGenerator.universal_support_code,

@@ -1,0 +1,1 @@
+"""Speed side by side: ``make bench``, or ``python -m benchmarks --help``."""

@@ -1,0 +1,172 @@
+"""matrix: the spikes that all-to-all connections bring in one step are taken together, eight synapses at a time.
+
+Synapses of all-to-all connections are a matrix in memory, a row for each presynaptic cell. Presynaptic spikes reach
+rows of it: four of them are gone through side by side, so that what they change is read and written once. Postsynaptic
+spikes reach columns: instead of walking down one column after the other, the loop goes down the rows once, eight rows
+at a time, and does all spikes, in their order, for each eight.
+
+Legal where the connections are such a matrix, all with one delay, the code draws no random numbers, and it writes
+nothing that belongs to the spiking cell or to several. Then each synapse, and each cell at its other end, sees the same
+spikes in the same order as before: results are the same bits.
+
+``unchanged`` goes with columns: eight synapses whose change would be zero are left out. Legal where the code is one
+``x += change`` whose change is zero whenever a certain function is zero, which is tried once for each spike; the
+function says itself for which synapses that is so (see ``eight`` in functions.py of brainsim). A weight of -0.0 stays
+what it is, where numpy would make it 0.0.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from brian2.codegen.generators.cpp_generator import c_data_type
+from brian2.synapses.synapses import SynapticPathway
+
+from brainsim.native.rewrites.expressions import VECTORS, NotLegal, Renderer, Value, kind_of
+
+MATRIX, UNCHANGED = "matrix", "unchanged"
+
+
+@dataclass
+class Matrix:
+    """What the template needs, as lines. ``near`` is the spiking cell, ``far`` those at the other end."""
+
+    columns: bool  # whether spikes reach columns
+    near: str  # the name of the spiking cell's index
+    vectors: list[tuple[str, str]] = field(default_factory=list)  # (type, name) of what is read from cells
+    before: list[str] = field(default_factory=list)
+    near_reads: list[str] = field(default_factory=list)
+    far_reads: list[str] = field(default_factory=list)
+    prepared: list[str] = field(default_factory=list)
+    spike: list[str] = field(default_factory=list)
+    far_writes: list[str] = field(default_factory=list)
+    change: str = ""  # of a synapse where the function is zero; empty: synapses are not left out
+    none: str = ""  # whether none of eight synapses changes then
+    used: set[str] = field(default_factory=set)
+
+
+def pathway_of(generator: Any) -> SynapticPathway:
+    queue = generator.variables["_queue"]
+    return next(way for way in generator.owner._pathways if way.queue is queue)
+
+
+def check_connections(pathway: SynapticPathway) -> None:
+    """Raise :class:`NotLegal` unless synapses are a matrix, all with one delay."""
+    pre, post = pathway.synapse_sources.get_value(), pathway.synapse_targets.get_value()
+    if pathway.prepost == "post":
+        pre, post = post, pre
+    rows = int(pre[-1]) - int(pre[0]) + 1 if len(pre) else 0
+    columns = len(pre) // rows if rows > 0 else 0
+    if rows < 1 or columns < 2 or rows * columns != len(pre):
+        raise NotLegal("connections are not all to all")
+    pre, post = pre.reshape(rows, columns), post.reshape(rows, columns)
+    if not ((pre == pre[0, 0] + np.arange(rows)[:, None]).all() and (post == post[0, 0] + np.arange(columns)).all()):
+        raise NotLegal("connections are not all to all")
+    if (rows if pathway.prepost == "post" else columns) < 8:
+        raise NotLegal("a spike reaches few cells")
+    delays = np.asarray(pathway.variables["delay"].get_value())
+    if delays.size > 1 and (delays != delays.flat[0]).any():
+        raise NotLegal("delays differ")
+
+
+def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: frozenset[str]) -> Matrix:
+    """The code for eight rows or columns.
+
+    Raises
+    ------
+    NotLegal
+        With the reason.
+    """
+    from brainsim.native.rewrites.vectors import _statement
+
+    pathway = pathway_of(generator)
+    check_connections(pathway)
+    variables, indices = generator.variables, generator.variable_indices
+    read, write, index_arrays, guards = generator.arrays_helper(statements)
+    far, near = ("_presynaptic_idx", "_postsynaptic_idx")[:: 1 if pathway.prepost == "post" else -1]
+    # A copy of what is read may lie in the order of arrival, see ordered.py: then columns are rows.
+    columns = pathway.prepost == "post" and any(indices[name] == "_idx" for name in read | write)
+    found = Matrix(columns, near)
+    names: dict[str, Value] = {}
+    for statement in scalar:
+        if statement.op == ":=":
+            names[statement.var] = Value(statement.var, kind_of(statement.dtype, "bool"), False)
+    mask = "mask32" if generator.prefers_floats() else "mask64"
+    written = {id(variables[name]): name for name in write}
+    if index_arrays - {"_idx", "_place", near, far, "0"}:
+        raise NotLegal(f"it uses the indices {', '.join(sorted(index_arrays))}")
+    stores = []
+    for name in sorted(read | write):
+        variable, index = variables[name], indices[name]
+        if written.get(id(variable), name) != name:
+            raise NotLegal(f"'{name}' is also written as '{written[id(variable)]}'")
+        array = generator.get_array_name(variable)
+        if variable.scalar or index in (near, "0"):
+            if name in write:
+                raise NotLegal(f"it writes '{name}', which several synapses share")
+            names[name] = Value(name, kind_of(variable.dtype, "bool"), False)
+            if not variable.scalar:
+                line = f"const {c_data_type(variable.dtype)} {name} = {array}[{index}];"
+                (found.before if index == "0" else found.near_reads).append(line)
+            continue
+        if index not in ("_idx", "_place", far):
+            raise NotLegal(f"'{name}' is reached through '{index}'")
+        kind = kind_of(variable.dtype, mask)
+        names[name], vector = Value(name, kind, True), f"native::{VECTORS[kind]}"
+        what = "_mask" if kind == mask else ""
+        if index == far:
+            found.vectors.append((vector, name))
+            place = f"{array} + _far + _at"
+            found.far_reads.append(f"{vector} {name} = native::load{what}<{vector}>({place}, _lanes);")
+            if name in write:
+                found.far_writes.append(f"native::store{what}({place}, {name}, _lanes);")
+            continue
+        strided = columns and index == "_idx"
+        if strided and kind == mask:
+            raise NotLegal(f"'{name}' is a truth value")
+        how, place = ("_strided", f"{array} + _synapses, _columns") if strided else (what, f"{array} + _places")
+        found.spike.append(f"{vector} {name} = native::load{how}<{vector}>({place}, _lanes);")
+        if name in write:
+            stores.append(f"native::store{how}({place}, {name}, _lanes);")
+    renderer = Renderer(generator, names, rewrites)
+    renderer.mask = mask
+    if columns:
+        renderer.fixed = {name for name in names if name not in write and indices.get(name) == far}
+    found.spike += [*(_statement(renderer, statement, guards, mask) for statement in statements), *stores]
+    if renderer.draw:
+        raise NotLegal("it draws random numbers")
+    for name, index, lines in (("_near", near, found.near_reads), ("_far", far, found.far_reads)):
+        first = f"{generator.get_array_name(variables[index])}[0]" if lines else "0"
+        found.before.append(f"[[maybe_unused]] const int64_t {name} = {first};")
+    found.before += renderer.before
+    found.prepared, found.used = renderer.prepared, renderer.used
+    if UNCHANGED in rewrites:
+        _leave_out(generator, renderer, statements, found)
+    return found
+
+
+def _leave_out(generator: Any, renderer: Renderer, statements: list[Any], found: Matrix) -> None:
+    """Let synapses be left out whose change is zero, if that can be told."""
+    if len(statements) != 1 or len(renderer.eights) != 1 or statements[0].op != "+=":
+        return
+    ((call, name),) = renderer.eights.items()
+    rest = _Replace(call).visit(ast.parse(statements[0].expr.strip(), mode="eval"))
+    if any(isinstance(node, ast.Name) and node.id in renderer.names and renderer.names[node.id].vector
+           for node in ast.walk(rest)):  # fmt: skip
+        return
+    found.change = generator.translate_expression(ast.unparse(rest))
+    found.none = f"{name}.none"
+    found.used.add(UNCHANGED)
+
+
+class _Replace(ast.NodeTransformer):
+    """Zero in the place of a call."""
+
+    def __init__(self, call: str) -> None:
+        self.call = call
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        return ast.Constant(0.0) if ast.unparse(node) == self.call else self.generic_visit(node)

@@ -1,0 +1,192 @@
+"""vectors: loops over cells take eight at a time, in vectors the compiler is told about.
+
+Legal where every statement works on the cell's own values: arrays are read and written at the place of the cell (or of
+the cell of a subgroup), and functions are those of expressions.py. Arithmetic is the same operations in the same order,
+so results are the same bits. Two modules say what else may happen inside: refractory.py and, for exp, docs/native.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from brainsim.native.rewrites.expressions import VECTORS, NotLegal, Renderer, Value, kind_of
+
+NAME = "vectors"
+TEMPLATES = ("stateupdate", "threshold", "reset")
+
+
+@dataclass
+class Loop:
+    """The text of a loop's body, for the element ``_idx`` and ``_lanes`` from there."""
+
+    before: list[str] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)
+    body: list[str] = field(default_factory=list)
+    writes: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    draws: int = 0  # of random numbers
+    calls: list[str] = field(
+        default_factory=list
+    )  # of functions, for element ``_k``: their values come before the loop
+    condition: str = ""  # the mask of the elements that have an event
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the values of eight elements are: from an address on, at listed places, or all at one."""
+
+    kind: str  # row, list or one
+    text: str
+
+    def load(self, array: str, vector: str, mask: bool) -> str:
+        if self.kind == "list":
+            return f"native::{'gather_mask' if mask else 'gather'}<native::{vector}>({array}, {self.text}, _lanes)"
+        return f"native::{'load_mask' if mask else 'load'}<native::{vector}>({array} + {self.text}, _lanes)"
+
+    def store(self, array: str, name: str, mask: bool) -> str:
+        if self.kind == "list":
+            return f"native::{'scatter_mask' if mask else 'scatter'}({array}, {self.text}, {name}, _lanes);"
+        return f"native::{'store_mask' if mask else 'store'}({array} + {self.text}, {name}, _lanes);"
+
+
+def cells(generator: Any, vector: list[Any]) -> tuple[dict[str, Place], list[str]]:
+    """Places for loops over cells, by index; and lines that they need before the loop."""
+    if generator.template_name not in TEMPLATES:
+        raise NotLegal(f"loops of '{generator.template_name}' take one element at a time")
+    places = {"_idx": Place("row", "_idx"), "0": Place("one", "")}
+    if generator.template_name == "reset":
+        places["_idx"] = Place("list", "_events + _idx")
+    _, _, index_arrays, _ = generator.arrays_helper(vector)
+    if "_sub_idx" in index_arrays:  # the cells of a subgroup always follow one another
+        places["_sub_idx"] = Place("row", "_first + _idx")
+        return places, [f"const int64_t _first = {generator.get_array_name(generator.variables['_sub_idx'])}[0];"]
+    return places, []
+
+
+def loop(
+    generator: Any, scalar: list[Any], vector: list[Any], rewrites: frozenset[str], places: dict[str, Place]
+) -> Loop:
+    """The vector code of a block.
+
+    Parameters
+    ----------
+    generator
+        Brian2's code generator.
+    scalar, vector
+        The statements before and in the loop.
+    rewrites
+        The rewrites that may be used.
+    places
+        Where the values of an index are; ``one`` for what is the same for all elements of the loop.
+
+    Raises
+    ------
+    NotLegal
+        With the reason.
+    """
+    variables, indices = generator.variables, generator.variable_indices
+    read, write, index_arrays, guards = generator.arrays_helper(vector)
+    names: dict[str, Value] = {}
+    for statement in scalar:
+        if statement.op == ":=":
+            names[statement.var] = Value(statement.var, kind_of(statement.dtype, "bool"), False)
+    found = Loop()
+    mask = "mask32" if generator.prefers_floats() else "mask64"
+    written = {id(variables[name]): name for name in write}
+    for name in sorted(read | write):
+        variable = variables[name]
+        if written.get(id(variable), name) != name:
+            raise NotLegal(f"'{name}' is also written as '{written[id(variable)]}'")
+        if not variable.scalar and indices[name] not in places:
+            raise NotLegal(f"'{name}' is reached through '{indices[name]}'")
+        if variable.scalar or places[indices[name]].kind == "one":
+            if name in write:
+                raise NotLegal(f"it writes '{name}', which all elements share")
+            names[name] = Value(name, kind_of(variable.dtype, "bool"), False)
+            if not variable.scalar and indices[name] == "0":  # the only value of another group
+                found.before.append(f"const auto {name} = {generator.get_array_name(variable)}[0];")
+            continue
+        kind = kind_of(variable.dtype, mask)
+        names[name] = Value(name, kind, True)
+        place, array = places[indices[name]], generator.get_array_name(variable)
+        initial = f" = {place.load(array, VECTORS[kind], kind == mask)}" if name in read else ""
+        found.reads.append(f"native::{VECTORS[kind]} {name}{initial};")
+        if name in write:
+            found.writes.append(place.store(array, name, kind == mask))
+    if index_arrays - set(places):
+        raise NotLegal(f"it uses the indices {', '.join(sorted(index_arrays - set(places)))}")
+    renderer = Renderer(generator, names, rewrites)
+    renderer.mask = mask
+
+    def element(name: str) -> str | None:
+        """Where an array that is only read has its value for element ``_k`` (of loops that count with ``_at``)."""
+        place = places.get(indices[name]) if name in read - write else None
+        if place is None or "_at" not in place.text:
+            return None
+        at, array = place.text.replace("_at", "_k"), generator.get_array_name(variables[name])
+        return f"{array}[{at}]" if place.kind == "row" else f"{array}[*({at})]"
+
+    renderer.element = element
+    for statement in vector:
+        found.body.append(_statement(renderer, statement, guards, mask))
+    if generator.template_name == "reset" and not any("native::exp" in line or "::log" in line for line in found.body):
+        raise NotLegal("there are few events, and no functions to be computed for several at once")
+    found.before += renderer.before
+    found.used, found.draws, found.calls = renderer.used, renderer.draw, renderer.calls
+    if "_cond" in names:
+        found.condition = names["_cond"].text
+    return found
+
+
+def _statement(renderer: Renderer, statement: Any, guards: dict[str, str], mask: str) -> str:
+    name, names = statement.var, renderer.names
+    value = _branches(renderer, statement, mask)
+    declared = statement.op == ":="
+    if declared:
+        kind = kind_of(statement.dtype, mask)
+        names[name] = Value(name, kind, True)
+    kind = names[name].kind
+    if statement.inplace:
+        operator = statement.op[0]
+        wide = renderer._wider(renderer._number(names[name]), renderer._number(value))
+        if operator not in "+-*/" or (operator == "/" and wide in ("int", "long")) or kind.startswith("mask"):
+            raise NotLegal(f"it contains '{statement.op}'")
+        left = renderer.convert(names[name], wide)
+        right = renderer.convert(renderer._number(value), wide)
+        value = Value(f"({left} {operator} {right})", wide, True)
+    text = renderer.convert(value, kind)
+    if name in guards:
+        guard = renderer.convert(names[guards[name]], "mask64" if kind in ("double", "long") else "mask32")
+        text = f"({guard} != 0 ? {text} : {name})"
+    return f"{f'native::{VECTORS[kind]} ' if declared else ''}{name} = {text};"
+
+
+def _branches(renderer: Renderer, statement: Any, mask: str) -> Value:
+    """The right-hand side; if Brian2 has a simpler one for each value of some truth values, a choice between those."""
+    if not statement.used_boolean_variables:
+        return renderer.render(statement.expr)
+    start, most, chosen = renderer.draw, renderer.draw, None
+    for values, expression in statement.boolean_simplified_expressions.items():
+        renderer.draw = start
+        value = renderer.render(expression)
+        most = max(most, renderer.draw)
+        kind = mask if value.kind == "bool" else value.kind
+        if chosen is None:
+            chosen = Value(renderer.convert(value, kind), kind, True)
+            continue
+        if {kind, chosen.kind} <= {"mask64", "mask32"}:
+            kind = chosen.kind
+        elif "mask" in kind + chosen.kind:
+            raise NotLegal(f"the type of '{statement.var}' is open")
+        else:
+            kind = renderer._wider(chosen, value)
+        wide = "mask64" if VECTORS[kind] in ("Doubles", "Longs") else "mask32"
+        which = " & ".join(
+            ("" if wanted else "~") + renderer.convert(renderer.names[name], wide) for name, wanted in values
+        )
+        text = f"(({which}) != 0 ? {renderer.convert(value, kind)} : {renderer.convert(chosen, kind)})"
+        chosen = Value(text, kind, True)
+    renderer.draw = most
+    assert chosen is not None
+    return chosen

@@ -1,0 +1,72 @@
+{# All spikes that have arrived at all-to-all connections, see rewrites/matrix.py. #}
+{% macro _spiking_cell(found) %}
+[[maybe_unused]] const int64_t {{ found.near }} = _near + _arrivals.list[_arrival];
+{% for line in found.near_reads %}
+{{ line }}
+{% endfor %}
+{% endmacro %}
+{% macro _in_columns(found) %}
+const int64_t _row_count = _queue.begin[1] - _queue.begin[0], _columns = _synapse ? _synapse[1] - _synapse[0] : 1;
+{% for line in found.before %}
+{{ line }}
+{% endfor %}
+{% if found.change %}
+bool _zero = true;
+for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
+    {{ _spiking_cell(found) }}
+    _zero = _zero && ({{ found.change }}) == 0;
+}
+{% endif %}
+native::in_vectors(_row_count, [&](const int64_t _at, auto _lanes) {
+    {% for line in found.far_reads + found.prepared %}
+    {{ line }}
+    {% endfor %}
+    {% if found.change %}
+    if (_zero && {{ found.none }}) return;
+    {% endif %}
+    for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
+        {{ _spiking_cell(found) }}
+        [[maybe_unused]] const int64_t _synapses = _at * _columns + _arrivals.list[_arrival];
+        [[maybe_unused]] const int64_t _places = _arrivals.list[_arrival] * _row_count + _at;
+        {% for line in found.spike %}
+        {{ line }}
+        {% endfor %}
+    }
+    {% for line in found.far_writes %}
+    {{ line }}
+    {% endfor %}
+});
+{% endmacro %}
+{% macro _in_rows(found) %}
+const int64_t _row_length = _queue.begin[1] - _queue.begin[0];
+{% for line in found.before %}
+{{ line }}
+{% endfor %}
+const auto _row = [&](const int64_t _arrival) {
+    {{ _spiking_cell(found) }}
+    const int64_t _begin = _arrivals.list[_arrival] * _row_length;
+    return [=](const int64_t _at, auto _lanes{% for type, name in found.vectors %}, {{ type }}& {{ name }}{% endfor %}) {
+        const int64_t _places = _begin + _at;
+        {% for line in found.spike %}
+        {{ line }}
+        {% endfor %}
+    };
+};
+const auto _together = [&](auto... _rows) {
+    native::in_vectors(_row_length, [&](const int64_t _at, auto _lanes) {
+        {% for line in found.far_reads %}
+        {{ line }}
+        {% endfor %}
+        (_rows(_at, _lanes{% for type, name in found.vectors %}, {{ name }}{% endfor %}), ...);
+        {% for line in found.far_writes %}
+        {{ line }}
+        {% endfor %}
+    });
+};
+int64_t _next = 0;
+for (; _next + 4 <= _arrivals.count; _next += 4) _together(_row(_next), _row(_next + 1), _row(_next + 2), _row(_next + 3));
+for (; _next < _arrivals.count; _next++) _together(_row(_next));
+{% endmacro %}
+{% macro matrix(found) %}
+{{ _in_columns(found) if found.columns else _in_rows(found) }}
+{% endmacro %}

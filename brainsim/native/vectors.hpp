@@ -1,0 +1,311 @@
+// brainsim.native: vectors of numbers, and functions of them, for compilers that know vector extensions (g++, clang++).
+//
+// A vector has eight lanes whatever the processor: with AVX-512 that is one register of doubles, with AVX2 or NEON the
+// compiler uses several. Arithmetic is IEEE's, lane by lane, so it gives what a loop over scalars gives, bit for bit.
+// exp and its kin are our own; docs/native.md says how far they may be from the exact value.
+namespace native {
+
+typedef double Doubles __attribute__((vector_size(64)));
+typedef float Floats __attribute__((vector_size(32)));
+typedef int64_t Longs __attribute__((vector_size(64)));
+typedef uint64_t Words __attribute__((vector_size(64)));
+typedef int32_t Ints __attribute__((vector_size(32)));
+typedef char Bytes __attribute__((vector_size(8)));
+
+inline Doubles doubles(double value) { return Doubles{} + value; }
+inline Longs bits(Doubles value) { return reinterpret_cast<Longs>(value); }
+inline Doubles from_bits(Longs value) { return reinterpret_cast<Doubles>(value); }
+
+// exp: 2^n * e^r with |r| <= ln(2)/2, e^r as a series. Zero below -745.2, infinite above 709.8.
+inline Doubles exp(Doubles x)
+{
+    const Doubles limited = x < -746.0 ? doubles(-746.0) : (x > 710.0 ? doubles(710.0) : x);
+    const Doubles shifted = limited * 0x1.71547652b82fep0 + 0x1.8p52;  // to the nearest whole number
+    const Doubles n = shifted - 0x1.8p52;
+    const Doubles r = (limited - n * 0x1.62e42feep-1) - n * 0x1.a39ef35793c76p-33;
+    // Pairs of terms first: a chain through all of them would take the time of a wait for each.
+    const Doubles r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const Doubles low = (r * (1.0 / 6.0) + 0.5) + (r * (1.0 / 120.0) + 1.0 / 24.0) * r2;
+    const Doubles middle = (r * (1.0 / 5040.0) + 1.0 / 720.0) + (r * (1.0 / 362880.0) + 1.0 / 40320.0) * r2;
+    const Doubles high =
+        (r * (1.0 / 39916800.0) + 1.0 / 3628800.0) + (r * (1.0 / 6227020800.0) + 1.0 / 479001600.0) * r2;
+    const Doubles p = (low + middle * r4) + high * r8;
+    const Doubles power = 1.0 + (r + r2 * p);
+    // in two steps, so that neither factor leaves the range of numbers
+    const Longs whole = bits(shifted) - bits(doubles(0x1.8p52));
+    const Longs half = whole >> 1;
+    return (power * from_bits((half + 1023) << 52)) * from_bits((whole - half + 1023) << 52);
+}
+
+// Whether a mask is set in all lanes.
+inline bool all_set(Longs mask)
+{
+    const Bytes bytes = __builtin_convertvector(mask, Bytes);
+    uint64_t word;
+    std::memcpy(&word, &bytes, sizeof word);
+    return word == ~uint64_t(0);
+}
+
+// exp where only the lanes in a mask matter, as the others are multiplied by zero (so they must be finite).
+inline Doubles exp_where(Doubles value, Longs mask)
+{
+    return all_set(~mask & (value < 709.0)) ? doubles(1.0) : exp(value);
+}
+
+// exp where many elements often have the same argument: that of the last eight that were all alike is remembered.
+struct RememberedExp {
+    mutable Doubles x = doubles(NAN), y{};  // the bodies of loops are constants, apart from what they remember
+
+    Doubles operator()(Doubles value) const
+    {
+        if (all_set(value == x)) return y;
+        const Doubles found = exp(value);
+        if (all_set(value == doubles(value[0]))) x = value, y = found;
+        return found;
+    }
+};
+
+inline Floats exp(Floats x)
+{
+    const Floats limited = x < -104.0f ? Floats{} - 104.0f : (x > 89.0f ? Floats{} + 89.0f : x);
+    const Floats shifted = limited * 0x1.715476p0f + 0x1.8p23f;
+    const Floats n = shifted - 0x1.8p23f;
+    const Floats r = (limited - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;
+    Floats p = r * (1.0f / 5040) + 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    const Floats power = 1.0f + (r + (r * r) * p);
+    const Ints whole = reinterpret_cast<Ints>(shifted) - reinterpret_cast<Ints>(Floats{} + 0x1.8p23f);
+    const Ints half = whole >> 1;
+    return (power * reinterpret_cast<Floats>((half + 127) << 23)) * reinterpret_cast<Floats>((whole - half + 127) << 23);
+}
+
+// The natural logarithm of a positive normal number.
+inline Doubles log_of_positive(Doubles x)
+{
+    const Longs above = (bits(x) - bits(doubles(0x1.6a09e667f3bcdp-1)));
+    const Longs exponent = above >> 52;
+    const Doubles f = from_bits(bits(x) - (exponent << 52)) - 1.0;  // 1 + f is from sqrt(1/2) to sqrt(2)
+    const Doubles n = __builtin_convertvector(exponent, Doubles);
+    const Doubles s = f / (2.0 + f), z = s * s, half = 0.5 * f * f;
+    Doubles p = z * (1.0 / 23) + 1.0 / 21;
+    p = p * z + 1.0 / 19;
+    p = p * z + 1.0 / 17;
+    p = p * z + 1.0 / 15;
+    p = p * z + 1.0 / 13;
+    p = p * z + 1.0 / 11;
+    p = p * z + 1.0 / 9;
+    p = p * z + 1.0 / 7;
+    p = p * z + 1.0 / 5;
+    p = p * z + 1.0 / 3;
+    return n * 0x1.62e42feep-1 - ((half - (s * (half + 2.0 * z * p) + n * 0x1.a39ef35793c76p-33)) - f);
+}
+
+inline Doubles log(Doubles x)
+{
+    if (all_set((x >= 0x1p-1022) & (x < INFINITY))) return log_of_positive(x);
+    for (int lane = 0; lane < 8; lane++) x[lane] = std::log(x[lane]);
+    return x;
+}
+
+// Sine and cosine of 2 pi u, for 0 <= u < 1.
+inline void sine_and_cosine_of_turns(Doubles u, Doubles& sine, Doubles& cosine)
+{
+    const Doubles shifted = 4.0 * u + 0x1.8p52;
+    const Longs quarter = bits(shifted) & 3;
+    const Doubles x = (4.0 * u - (shifted - 0x1.8p52)) * 0x1.921fb54442d18p0, z = x * x;
+    Doubles s = z * (-1.0 / 1307674368000.0) + 1.0 / 6227020800.0;
+    s = s * z - 1.0 / 39916800.0;
+    s = s * z + 1.0 / 362880.0;
+    s = s * z - 1.0 / 5040.0;
+    s = s * z + 1.0 / 120.0;
+    s = s * z - 1.0 / 6.0;
+    s = x + x * z * s;
+    Doubles c = z * (1.0 / 20922789888000.0) - 1.0 / 87178291200.0;
+    c = c * z + 1.0 / 479001600.0;
+    c = c * z - 1.0 / 3628800.0;
+    c = c * z + 1.0 / 40320.0;
+    c = c * z - 1.0 / 720.0;
+    c = c * z + 1.0 / 24.0;
+    c = 1.0 - 0.5 * z + z * z * c;
+    const Doubles a = (quarter & 1) != 0 ? c : s, b = (quarter & 1) != 0 ? s : c;
+    sine = (quarter & 2) != 0 ? -a : a;
+    cosine = ((quarter + 1) & 2) != 0 ? -b : b;
+}
+
+}  // namespace native
+
+namespace native {
+
+// How many lanes are in use: all of them, or (at the end of an array) the first few.
+struct All {};
+
+template <class V, class T> inline V load(const T* from, All = {})
+{
+    V value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+}
+
+// (Loops: memcpy of a size that is not known would be a call. Lanes that are not in use repeat the first.)
+template <class V, class T> inline V load(const T* from, int64_t lanes)
+{
+    V value;
+    for (int lane = 0; lane < 8; lane++) value[lane] = from[lane < lanes ? lane : 0];
+    return value;
+}
+
+template <class V, class T> inline void store(T* to, const V& value, All) { std::memcpy(to, &value, sizeof value); }
+
+template <class V, class T> inline void store(T* to, const V& value, int64_t lanes)
+{
+    for (int lane = 0; lane < lanes; lane++) to[lane] = value[lane];
+}
+
+inline uint64_t load_bytes(const char* from, All) { return load<uint64_t>(from); }
+inline uint64_t load_bytes(const char* from, int64_t lanes)
+{
+    uint64_t word = 0;
+    for (int lane = 0; lane < lanes; lane++) word |= uint64_t(uint8_t(from[lane])) << (8 * lane);
+    return word;
+}
+
+// One value for each lane, so many places apart.
+template <class V, class T> inline V load_strided(const T* from, int64_t apart, All)
+{
+    return V{from[0], from[apart], from[2 * apart], from[3 * apart],
+             from[4 * apart], from[5 * apart], from[6 * apart], from[7 * apart]};
+}
+
+template <class V, class T> inline V load_strided(const T* from, int64_t apart, int64_t lanes)
+{
+    V value;
+    for (int lane = 0; lane < 8; lane++) value[lane] = from[(lane < lanes ? lane : 0) * apart];
+    return value;
+}
+
+template <class V, class T> inline void store_strided(T* to, int64_t apart, const V& value, All)
+{
+    for (int lane = 0; lane < 8; lane++) to[lane * apart] = value[lane];
+}
+
+template <class V, class T> inline void store_strided(T* to, int64_t apart, const V& value, int64_t lanes)
+{
+    for (int lane = 0; lane < lanes; lane++) to[lane * apart] = value[lane];
+}
+
+// Truth values: bytes in memory, all bits of a lane in vectors.
+template <class V, class Lanes> inline V load_mask(const char* from, Lanes lanes)
+{
+    // Each lane looks at its byte of the eight: compilers make more of this than of widening bytes.
+    const Longs all = Longs{} + int64_t(load_bytes(from, lanes));
+    const Longs bytes = {255, 255l << 8, 255l << 16, 255l << 24, 255l << 32, 255l << 40, 255l << 48, -1l << 56};
+    return __builtin_convertvector((all & bytes) != 0, V);
+}
+
+template <class V, class Lanes> inline void store_mask(char* to, const V& value, Lanes lanes)
+{
+    store(to, __builtin_convertvector(value, Bytes) & 1, lanes);
+}
+
+// Values at listed places.
+inline int64_t lanes_in_use(All) { return 8; }
+inline int64_t lanes_in_use(int64_t lanes) { return lanes; }
+
+template <class V, class T, class I, class Lanes> inline V gather(const T* from, const I* places, Lanes lanes)
+{
+    V value;
+    for (int lane = 0; lane < 8; lane++) value[lane] = from[places[lane < lanes_in_use(lanes) ? lane : 0]];
+    return value;
+}
+
+template <class V, class T, class I, class Lanes>
+inline void scatter(T* to, const I* places, const V& value, Lanes lanes)
+{
+    for (int lane = 0; lane < lanes_in_use(lanes); lane++) to[places[lane]] = value[lane];
+}
+
+template <class V, class I, class Lanes> inline V gather_mask(const char* from, const I* places, Lanes lanes)
+{
+    return V(gather<V>(from, places, lanes) != 0);
+}
+
+template <class V, class I, class Lanes>
+inline void scatter_mask(char* to, const I* places, const V& value, Lanes lanes)
+{
+    scatter(to, places, V(value & 1), lanes);
+}
+
+// The lanes in use whose mask is set, as one byte each.
+template <class V> inline uint64_t set_lanes(const V& mask, int64_t lanes = 8)
+{
+    const Bytes bytes = __builtin_convertvector(mask, Bytes);
+    uint64_t word = 0;
+    std::memcpy(&word, &bytes, size_t(lanes));
+    return word;
+}
+
+// Cells that have an event, among 64 that are looked at together: one bit each.
+struct Found {
+    mutable uint64_t cells = 0;
+};
+
+// The lanes in use whose mask is set, as one bit each.
+template <class V, class Lanes> inline uint64_t lane_bits(const V& mask, Lanes lanes)
+{
+#if defined(__AVX512DQ__) && !defined(__clang__)
+    typedef long long Wide __attribute__((vector_size(64)));
+    const uint8_t set = __builtin_ia32_cvtq2mask512(Wide(__builtin_convertvector(mask, Longs)));
+    return set & ((1u << lanes_in_use(lanes)) - 1);
+#else
+    return ((set_lanes(mask, lanes_in_use(lanes)) & 0x8040201008040201u) * 0x0101010101010101u) >> 56;
+#endif
+}
+
+template <class V, class F> inline V each(V x, F function)
+{
+    for (int lane = 0; lane < 8; lane++) x[lane] = function(x[lane]);
+    return x;
+}
+
+template <class V, class F> inline V each(V x, V y, F function)
+{
+    for (int lane = 0; lane < 8; lane++) x[lane] = function(x[lane], y[lane]);
+    return x;
+}
+
+template <int N, class V> inline V power(V x)
+{
+    if (N == 2) return x * x;
+    if (N == 3) return x * x * x;
+    return (x * x) * (x * x);
+}
+
+inline Doubles absolute(Doubles x) { return from_bits(bits(x) & 0x7fffffffffffffff); }
+inline Floats absolute(Floats x) { return reinterpret_cast<Floats>(reinterpret_cast<Ints>(x) & 0x7fffffff); }
+template <class V> inline V clipped(V x, V low, V high) { return x < low ? low : (x > high ? high : x); }
+
+// The least time from which on `steps_of` is at least `steps`: it never falls as the time grows.
+template <class Steps> inline double least_time(Steps steps_of, int64_t steps, double dt)
+{
+    double time = (double(steps > 0 ? steps : steps - 1) - 1e-3) * dt;
+    for (int i = 0; i < 100 && steps_of(time) < steps; i++) time = std::nextafter(time, INFINITY);
+    for (int i = 0; i < 100; i++) {
+        const double before = std::nextafter(time, -INFINITY);
+        if (steps_of(before) < steps) return time;
+        time = before;
+    }
+    return -INFINITY;  // a number of steps that is none
+}
+
+// The body of a loop, for every eight elements and then for those that are left.
+template <class Body> inline void in_vectors(int64_t size, Body body)
+{
+    int64_t i = 0;
+    for (; i + 8 <= size; i += 8) body(i, All{});
+    if (i < size) body(i, size - i);
+}
+
+}  // namespace native

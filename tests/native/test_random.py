@@ -1,0 +1,136 @@
+"""Random numbers: Philox with published answers, the right distributions, and the same whoever asks."""
+
+from __future__ import annotations
+
+import brian2 as b2
+import numpy as np
+import pytest
+from brian2 import Hz, ms
+from scipy import stats
+
+from brainsim.native.rewrites import binomial
+
+pytestmark = pytest.mark.compiled
+
+
+def philox(counter, key):
+    """Philox 4x32-10 in numpy, from the paper; counter: four arrays of 32-bit words, key: two words."""
+    a, b, c, d = (np.asarray(word, np.uint64) for word in counter)
+    k, m = (np.uint64(word) for word in key)
+    low = np.uint64(0xFFFFFFFF)
+    for _ in range(10):
+        p, q = a * np.uint64(0xD2511F53), c * np.uint64(0xCD9E8D57)
+        a, b, c, d = (q >> np.uint64(32)) ^ b ^ k, q & low, (p >> np.uint64(32)) ^ d ^ m, p & low
+        k, m = (k + np.uint64(0x9E3779B9)) & low, (m + np.uint64(0xBB67AE85)) & low
+    return a, b, c, d
+
+
+def test_philox_of_this_test_gives_the_published_answers():
+    # kat_vectors of Random123
+    assert [hex(int(w)) for w in philox([0] * 4, [0] * 2)] == [
+        "0x6627e8d5",
+        "0xe169c58d",
+        "0xbc57ac4c",
+        "0x9b00dbd8",
+    ]
+    ones = 0xFFFFFFFF
+    found = [hex(int(w)) for w in philox([ones] * 4, [ones] * 2)]
+    assert found == ["0x408f276d", "0x41c83b0e", "0xa20bc7c6", "0x6d5451fd"]
+
+
+def drawing(cells, code, **kwds):
+    group = b2.NeuronGroup(cells, "x : 1\ny : 1\nz : 1", name="cells", **kwds)
+    group.run_regularly(code, name="draw")
+    return b2.Network(group), group
+
+
+def test_uniform_numbers_are_philox_of_element_draw_and_step(native):
+    net, group = drawing(37, "x = rand()\ny = rand()")
+    b2.seed(5)
+    session = native.prepare(net)
+    native.step(3)
+    mixed = (session.random.key ^ session.struct.tasks[0].stream) + 0x9E3779B97F4A7C15 & 2**64 - 1
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) % 2**64
+    key = mixed ^ (mixed >> 31)
+    element = np.arange(37)
+    for draw, found in ((0, group.x[:]), (1, group.y[:])):
+        counter = [8 * (element // 16) + element % 8, np.full(37, 2 * draw), np.full(37, 2), np.zeros(37, int)]
+        words = philox(counter, [key & 0xFFFFFFFF, key >> 32])
+        low = np.where(element % 16 < 8, words[0], words[2])
+        high = np.where(element % 16 < 8, words[1], words[3])
+        expected = ((low | (high << np.uint64(32))) >> np.uint64(12)) * 2.0**-52
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_same_numbers_without_vectors(native):
+    found = []
+    for rewrites in ("all", "none"):
+        b2.set_device("native", rewrites=rewrites)
+        net, group = drawing(37, "x = rand() + 3*int(randn() > 0)\ny = randn()\nz = rand()")
+        b2.seed(5)
+        net.run(0.3 * ms)
+        found.append(np.array([group.x[:], group.y[:], group.z[:]]))
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("name, distribution", [("rand", stats.uniform), ("randn", stats.norm)])
+def test_distributions(name, distribution, native):
+    net, group = drawing(20000, f"x = {name}()\ny = {name}()")
+    b2.seed(7)
+    native.prepare(net)
+    columns = []
+    for _ in range(5):
+        native.step()
+        columns += [np.array(group.x[:]), np.array(group.y[:])]
+    values = np.concatenate(columns)
+    assert stats.kstest(values, distribution.cdf).pvalue > 1e-3
+    correlation = np.corrcoef(columns) - np.eye(10)
+    assert np.abs(correlation).max() < 5 / np.sqrt(20000)
+    neighbours = np.corrcoef(columns[0][:-1], columns[0][1:])[0, 1]
+    assert abs(neighbours) < 5 / np.sqrt(20000)
+
+
+@pytest.mark.parametrize("n, rate", [(1000, 20 * Hz), (7, 6000 * Hz), (160, 8 * Hz), (3, 200 * Hz), (1, 5000 * Hz)])
+@pytest.mark.parametrize("rewrites", ["all", "none"])
+def test_poisson_input_is_binomial(n, rate, rewrites, native):
+    b2.set_device("native", rewrites=rewrites)
+    group = b2.NeuronGroup(5000, "x : 1")
+    drive = b2.PoissonInput(group, "x", n, rate, weight=1)
+    b2.seed(3)
+    native.prepare(b2.Network(group, drive))
+    values = []
+    for _ in range(8):
+        group.x = 0
+        native.step()
+        values.append(np.array(group.x[:]))
+    counts = np.bincount(np.concatenate(values).astype(int), minlength=n + 1)
+    expected = 40000 * stats.binom.pmf(np.arange(n + 1), n, float(rate) * 1e-4)
+    wanted = expected > 5
+    pooled = np.append(counts[wanted], counts[~wanted].sum()), np.append(expected[wanted], expected[~wanted].sum())
+    if pooled[1][-1] < 1e-6:
+        pooled = pooled[0][:-1], pooled[1][:-1]
+    assert np.sum((pooled[0] - pooled[1]) ** 2 / pooled[1]) < stats.chi2.ppf(0.9995, len(pooled[0]) - 1)
+
+
+def test_tables_hold_the_distribution():
+    for n, p in ((1000, 0.002), (5, 0.4), (100000, 1e-4), (1, 0.5)):
+        table = (np.array(binomial.thresholds(n, p)) + 1) / 2.0**32
+        np.testing.assert_allclose(table, stats.binom.cdf(np.arange(len(table)), n, p), atol=2e-9)
+        assert len(table) % 8 == 0
+    assert binomial.legal(100000, 0.5) is not None
+
+
+def test_streams_belong_to_names_and_seeds(native):
+    b2.seed(1)
+    values = {}
+    for case, name, seed in (("a", "one", 1), ("b", "one", 1), ("c", "two", 1), ("d", "one", 2)):
+        group = b2.NeuronGroup(50, "x : 1", name=name)
+        group.run_regularly("x = rand()", name=f"{name}_draw")
+        b2.seed(seed)
+        b2.Network(group).run(0.1 * ms)
+        values[case] = np.array(group.x[:])
+        del group
+    np.testing.assert_array_equal(values["a"], values["b"])
+    assert not np.intersect1d(values["a"], values["c"]).size
+    assert not np.intersect1d(values["a"], values["d"]).size
