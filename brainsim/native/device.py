@@ -24,6 +24,7 @@ from brian2.core.network import Network
 from brian2.core.preferences import prefs
 from brian2.core.variables import ArrayVariable, DynamicArrayVariable
 from brian2.devices.device import RuntimeDevice, all_devices
+from brian2.synapses.synapses import Synapses
 from brian2.units import Quantity, second
 from brian2.units.fundamentalunits import fail_for_dimension_mismatch
 from brian2.utils.logger import get_logger
@@ -33,7 +34,6 @@ from brainsim.native.arrays import FixedArray, GrowingArray, zeros
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.queues import SpikeQueue
 from brainsim.native.rewrites import Draft, chosen, delivery, ordered, traces
-from brainsim.native.rewrites.traces import Traces
 
 logger = get_logger(__name__)
 
@@ -54,13 +54,11 @@ class NativeDevice(RuntimeDevice):
         self.draft: Draft | None = None
         #: The state of the random numbers drawn in runs (numpy's generator serves everything else).
         self.random = random_stream(None)
-        #: Variables of synapses that cells keep, see rewrites/traces.py; and of which synapses they cannot be kept.
-        self.traces: WeakKeyDictionary[Any, Traces] = WeakKeyDictionary()
-        self.no_traces: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
-        self._hidden: WeakKeyDictionary[ArrayVariable, Traces] = WeakKeyDictionary()
-        #: Copies of values of synapses by the original, see rewrites/ordered.py.
-        self._copies: WeakKeyDictionary[ArrayVariable, list[ordered.Copy]] = WeakKeyDictionary()
-        self.not_ordered: WeakSet[ArrayVariable] = WeakSet()  # what may not be copied
+        #: What rewrites may not do in the network that is being prepared: see traces.py and ordered.py.
+        self.no_traces: dict[ArrayVariable, str] = {}
+        self.not_ordered: set[ArrayVariable] = set()
+        #: Who is told before Python reads or writes a variable.
+        self._watchers: WeakKeyDictionary[ArrayVariable, WeakSet[Any]] = WeakKeyDictionary()
         self.exposed: WeakSet[ArrayVariable] = WeakSet()  # what may be written without our knowing
         self._session: network.Session | None = None  # the one made last
         self._sessions: WeakValueDictionary[str, network.Session] = WeakValueDictionary()
@@ -71,14 +69,14 @@ class NativeDevice(RuntimeDevice):
         super().activate(build_on_run, **kwds)
         self.rewrites = chosen(rewrites)
 
-    def forget_traces(self) -> None:
-        """Put all values where Brian2 has them."""
-        for kept in self.traces.values():
-            if kept.current:
-                kept.to_synapses()
-        self.traces.clear()
-        self._hidden.clear()
-        self._copies.clear()
+    def forget(self, net: Network) -> None:
+        """Put all values of a network's synapses where Brian2 has them, for code that is made anew."""
+        for obj in net.sorted_objects:
+            if isinstance(obj, Synapses):
+                vars(obj.variables).pop("native_traces", None)
+                for variable in obj.variables.values():
+                    for watcher in self._watchers.pop(variable, ()):
+                        watcher.touched()
 
     def reinit(self) -> None:
         super().reinit()
@@ -95,11 +93,8 @@ class NativeDevice(RuntimeDevice):
             self.arrays[var] = shared.array
 
     def get_value(self, var: ArrayVariable, access_data: bool = True) -> Any:
-        kept = self._hidden.get(var)
-        if kept is not None and kept.current:
-            kept.to_synapses()
-        for ordered_copy in self._copies.get(var, ()):
-            ordered_copy.current = False
+        for watcher in self._watchers.get(var, ()):  # rewrites that keep its values elsewhere
+            watcher.touched()
         array = self.arrays[var]
         if isinstance(var, DynamicArrayVariable):
             var.size = array.shape if var.ndim > 1 else len(array)
@@ -110,10 +105,11 @@ class NativeDevice(RuntimeDevice):
         self.get_value(var, access_data=False)  # other variables may have to be brought up to date first
         super().fill_with_array(var, arr)
 
+    def _watch(self, variable: ArrayVariable, watcher: Any) -> None:
+        self._watchers.setdefault(variable, WeakSet()).add(watcher)
+
     def resize(self, var: DynamicArrayVariable, new_size: Any) -> None:
-        for kept in self.traces.values():  # new synapses have values of their own
-            if kept.current and any(var is its for its in kept.variables.values()):
-                kept.to_synapses()
+        self.get_value(var, access_data=False)  # new synapses have values of their own
         super().resize(var, new_size)
 
     def shared_array(self, var: ArrayVariable) -> FixedArray | GrowingArray:
@@ -217,7 +213,7 @@ class NativeDevice(RuntimeDevice):
             self.draft = None
         codeobject.copies = copies
         for its in copies:
-            self._copies.setdefault(its.original, []).append(its)
+            self._watch(its.original, its)
         codeobject.headers = [*prefs["codegen.cpp.headers"], *keywords.get("headers", [])]
         codeobject.event_variable = (template_kwds or {}).get("eventspace_variable")
         return codeobject
@@ -229,12 +225,12 @@ class NativeDevice(RuntimeDevice):
         if traces.NAME not in self.rewrites:
             draft.notes[traces.NAME] = "switched off"
             return code, variables, indices
-        kept = self.traces.get(owner.variables["_synaptic_pre"])
+        kept = vars(owner.variables).get("native_traces")
         if kept is None:
-            kept = self.traces[owner.variables["_synaptic_pre"]] = traces.Traces(owner, self)
+            kept = owner.variables.native_traces = traces.Traces(owner, self)
             kept.prepare(variables)
             for variable in kept.hidden():
-                self._hidden[variable] = kept
+                self._watch(variable, kept)
         draft.notes.update({f"{traces.NAME} of {name}": reason for name, reason in kept.reasons.items()})
         if not kept.side:
             return code, variables, indices

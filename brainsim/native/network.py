@@ -297,7 +297,7 @@ def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any], ra
         device.no_traces.clear()
         device.not_ordered.clear()
         while True:
-            device.forget_traces()
+            device.forget(net)
             _before_run(net, namespace)
             steps, kept = _with_traces(device, steps_of(net))
             copies = _copies(device, steps)
@@ -318,7 +318,7 @@ def _with_traces(device: Any, steps: list[Step]) -> tuple[list[Step], list[Trace
     for step in steps:
         traces = None
         if step.codeobject is not None and step.codeobject.template_name == "synapses":
-            traces = device.traces.get(step.codeobject.owner.variables["_synaptic_pre"])
+            traces = vars(step.codeobject.owner.variables).get("native_traces")
         if traces is not None and traces.side and traces not in kept:
             kept.append(traces)
             found += [Step(step.obj, codeobject) for codeobject in traces.steps]

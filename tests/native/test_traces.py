@@ -199,3 +199,16 @@ def test_spikes_on_their_way_to_synapses_that_are_new(native, on_numpy):
 
     compare(native, on_numpy, run, taken=False)
     assert "spikes are on their way" in native.explain()
+
+
+def test_two_networks_side_by_side(native):
+    models = [Model(), Model()]
+    sessions = [native.prepare(model.net) for model in models]
+    for session in sessions * 2:
+        session.step(100)
+    alone = Model()
+    native.prepare(alone.net)
+    native.step(200)
+    for model in models:
+        assert model.synapses.apre_[:].any()
+        np.testing.assert_allclose(model.values(), alone.values(), rtol=1e-10, atol=1e-13)

@@ -31,6 +31,9 @@ class Copy:
         device.add_array(self.variable)
         self.current = False
 
+    def touched(self) -> None:
+        self.current = False
+
     def refresh(self) -> None:
         arrays = self.device.arrays
         np.take(arrays[self.original].data, self.queue.order, out=arrays[self.variable], mode="clip")

@@ -90,6 +90,8 @@ class Traces:
                     known = synapses.variables.get(other)
                     if known is not None and not (known.scalar or isinstance(known, (Constant, Function))):
                         raise NotLegal(f"its equation mentions '{other}'")
+        if any(pathway.clock is not synapses.clock for pathway in synapses._pathways):
+            raise NotLegal("its pathways have clocks of their own")
         for other, variable in synapses.variables.items():
             if isinstance(variable, Subexpression) and name in get_identifiers(variable.expr):
                 raise NotLegal(f"the expression '{other}' mentions it")
@@ -214,20 +216,25 @@ class Traces:
         names = [*self.side, *([] if self.reasons else ["lastupdate"])]
         return [self.variables[name] for name in names]
 
+    def touched(self) -> None:
+        if self.current:
+            self.to_synapses()
+
     def to_synapses(self) -> None:
         """Give the synapses the values of their cells."""
         self.current = False
         arrays, variables = self.device.arrays, self.variables
         lastupdate, time = arrays[variables["lastupdate"]].data, arrays[self.time][0]
-        count = len(lastupdate)  # without synapses that are just being made
+        sizes = [len(arrays[variables[name]]) for name in [*self.side, "lastupdate"]]
+        count = min(sizes)  # without synapses that are just being made
         ends = {side: variable.get_value()[:count] for side, variable in self.ends.items()}
         values = {name: arrays[self.kept[name]][ends[side]] for name, side in self.side.items()}
         if self.reasons:  # the synapses have their own times: no event has changed a trace since then
-            values = self._evolved(values, lastupdate - time)
+            values = self._evolved(values, lastupdate[:count] - time)
         else:
-            lastupdate[:] = time
+            lastupdate[:count] = time
         for name, its in values.items():
-            arrays[variables[name]].data[:] = its
+            arrays[variables[name]].data[:count] = its
 
     def _evolved(self, values: dict[str, np.ndarray], dt: np.ndarray) -> dict[str, np.ndarray]:
         """The values after a time ``dt`` without events, by the equation."""

@@ -26,9 +26,7 @@ class Loop:
     writes: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     draws: int = 0  # of random numbers
-    calls: list[str] = field(
-        default_factory=list
-    )  # of functions, for element ``_k``: their values come before the loop
+    calls: list[str] = field(default_factory=list)  # of functions, for element ``_k``, before the loop
     condition: str = ""  # the mask of the elements that have an event
 
 
