@@ -173,7 +173,11 @@ def compare(found: list[parts.Part], chance: bool, backend: str, folder: Path) -
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize(("kind", "chance"), NETWORKS)
+@pytest.mark.parametrize(
+    ("kind", "chance"),
+    # All cells in one network take a minute of compiling.
+    [pytest.param(*one, marks=pytest.mark.slow) if one == ("neuron", False) else one for one in NETWORKS],
+)
 def test_native_gives_what_numpy_gives(library, kind, chance, tmp_path):
     if backends.available()["native"]:
         pytest.skip(backends.available()["native"])
