@@ -6,19 +6,19 @@ import math
 from typing import Any
 
 from brainsim import source
-from brainsim.circuit import trains
+from brainsim.circuit import feeds
 from brainsim.circuit.parts import Site
 from brainsim.circuit.regions import Node, Regions
 from brainsim.circuit.values import Scope, evaluate, literal
 from brainsim.circuit.variables import Names
 from brainsim.circuit.wiring import TIME, ends, find_population, on_grid, split_slice
-from brainsim.encoders import ENCODERS, UNITS, Spikes
+from brainsim.encoders import Spikes
 from brainsim.errors import FileError, Mark, suggest
 from brainsim.overrides import Given, given, put
 from brainsim.readouts import READOUTS, Method
 from brainsim.source import Tree
 from brainsim.spec.experiment import Data, Phase, Readout, Run, Trial
-from brainsim.units import NONE, Dims, Quantity, describe, parse_unit
+from brainsim.units import NONE, Dims, Quantity
 
 Steps = tuple[str | int, ...]
 
@@ -97,7 +97,7 @@ class Protocol:
                 mark = self.values["trial", "duration"].mark
                 on_grid(duration, self.dt, "trial.duration", mark, self.problems, zero=False)
             for field in self.tree.get(("trial", "inputs"), {}):
-                self._input(field)
+                feeds.trial_input(self, field)
             self.settle("trial", "repeat_while")
             if self.tree.get(("trial", "limit")) is not None or self.values.get(("trial", "repeat_while")) is not None:
                 self.settle("trial", "limit", default=Trial.model_fields["limit"].default)
@@ -109,7 +109,7 @@ class Protocol:
         if self._has("readout"):
             self._readout()
         for name in self.tree.get(("stimuli",), {}):
-            self._stimulus(name)
+            feeds.stimulus(self, name)
         for k, text in enumerate(self.tree.get(("record", "spikes"), [])):
             self._cells(str(text), ("record", "spikes", k), slices=True)
         for text in self.tree.get(("record", "state"), {}):
@@ -119,7 +119,7 @@ class Protocol:
         """Samples come from a data set or from a file below the folder of the experiment."""
         if (name is None) == (file is None):
             message = "data has a name and a file" if name else "data says neither name nor file"
-            self.problems.add("key", message, self._key("data"), "Write name: mnist, or file: values.csv.")
+            self.problems.add("key", message, self.key("data"), "Write name: mnist, or file: values.csv.")
         if file is None:
             return
         mark = file.mark or self.tree.mark(("data", "file"))
@@ -134,7 +134,7 @@ class Protocol:
     def _has(self, key: str) -> bool:
         return isinstance(self.tree.get((key,)), dict)
 
-    def _key(self, *path: str | int) -> Mark:
+    def key(self, *path: str | int) -> Mark:
         return self.tree.key_mark(path)
 
     def _lengths(self) -> None:
@@ -152,7 +152,7 @@ class Protocol:
             problems.add(
                 "key",
                 "the experiment does not say how long it runs",
-                self._key("run"),
+                self.key("run"),
                 "Write run: {duration: 1 s}, or phases: with data: and trial:.",
             )
         for key in ("data", "trial"):
@@ -160,7 +160,7 @@ class Protocol:
                 problems.add(
                     "needs",
                     f"phases need {key}",
-                    self._key("phases"),
+                    self.key("phases"),
                     {
                         "data": "Add data: {name: mnist, train: 1000, test: 500}.",
                         "trial": "Add trial: {duration: 350 ms, inputs: {image: POPULATION.INPUT}}.",
@@ -168,10 +168,10 @@ class Protocol:
                 )
             if not phases and self._has(key):
                 problems.add(
-                    "needs", f"{key} is of no use without phases", self._key(key), "Add phases: {train: {data: train}}."
+                    "needs", f"{key} is of no use without phases", self.key(key), "Add phases: {train: {data: train}}."
                 )
         if not phases and self._has("readout"):
-            problems.add("needs", "a readout needs phases", self._key("readout"), "Add phases:, or remove readout:.")
+            problems.add("needs", "a readout needs phases", self.key("readout"), "Add phases:, or remove readout:.")
 
     def _phase(self, name: str, top: Node) -> None:
         at = ("phases", name)
@@ -206,7 +206,7 @@ class Protocol:
         if len(numbers) >= 2 and math.prod(numbers) > MAX_TRIALS:
             message = f"phase {name} has {math.prod(numbers):.3g} trials, more than {MAX_TRIALS:.3g}"
             assert passes is not None
-            self.problems.add("limit", message, passes.mark or self._key("phases", name), "Show fewer.")
+            self.problems.add("limit", message, passes.mark or self.key("phases", name), "Show fewer.")
 
     def _changed(self, path: str, at: Steps) -> None:
         """A parameter of a part that a phase changes."""
@@ -220,7 +220,7 @@ class Protocol:
             what = "is a value a phase cannot change" if path in self.site.overrides.history else "leads to nothing"
             hint = suggest(path, self.site.places, "parameter")
             self.problems.add(
-                "path", f"{path} {what}: phases set parameters of neurons, synapses and rules", self._key(*at), hint
+                "path", f"{path} {what}: phases set parameters of neurons, synapses and rules", self.key(*at), hint
             )
             return
         chosen = self.settle(*at)
@@ -252,7 +252,7 @@ class Protocol:
         if method.fit is None:
             return  # cells have their class from the start
         if phase and phases and phase.value not in phases:
-            mark, name = phase.mark or self._key("readout"), phase.value
+            mark, name = phase.mark or self.key("readout"), phase.value
             self.problems.add(
                 "name", f"readout.assign_from: there is no phase {name}", mark, suggest(str(name), phases, "phase")
             )
@@ -261,7 +261,7 @@ class Protocol:
         """``readout.ridge``: the word ``parameters`` is skipped."""
         for parameter in self.tree.get(("readout", "parameters")) or {}:
             if parameter not in method.parameters:
-                mark = self._key("readout", "parameters", parameter)
+                mark = self.key("readout", "parameters", parameter)
                 hint = suggest(parameter, method.parameters, "parameter") if method.parameters else "Remove it."
                 self.problems.add("name", f"{name} has no parameter {parameter}", mark, hint)
         for parameter, default in method.parameters.items():
@@ -290,7 +290,7 @@ class Protocol:
             return None
         return found
 
-    def _variable(self, text: str, at: Steps, allowed: str) -> tuple[str, Dims | None] | None:
+    def variable(self, text: str, at: Steps, allowed: str) -> tuple[str, Dims | None] | None:
         """``cortex.drive.rate`` -> the population and the dimensions of its input (or parameter)."""
         chosen = self.values.get(at)
         mark = chosen.mark or self.tree.mark(at) if chosen else self.tree.mark(at)
@@ -317,149 +317,6 @@ class Protocol:
             return None
         return full, fit[name]
 
-    def _input(self, field: str) -> None:
-        at: Steps = ("trial", "inputs", field)
-        place = at
-        if isinstance(self.tree.get(at), dict):
-            place = (*at, "to")
-            self._encode(field, at)
-        chosen = self.settle(*place)
-        found = self._variable(str(chosen.value), place, "input") if chosen is not None else None
-        if self.lesioned and self.lesioned[-1] == place != at:
-            self.lesioned[-1] = at
-            self.site.overrides.block(".".join(map(str, at)))
-        if found is not None and chosen is not None:
-            self.fed[f"{found[0]}.{str(chosen.value).rpartition('.')[2]}"] = f"trial.inputs.{field}"
-
-    def _encode(self, field: str, at: Steps) -> None:
-        """The encoders of an input: their parameters, and whether each takes what the one before it makes."""
-        if field in ("events", "label"):
-            message = "events are spikes already" if field == "events" else "a label is no value"
-            hint = f"Write {field}: {self.tree.get((*at, 'to'), 'POPULATION.INPUT')}."
-            self.problems.add("value", f"{message}, so {field} takes no encoder", self._key(*at, "encode"), hint)
-            return
-        uses = self.tree.get((*at, "encode"))
-        many = isinstance(uses, list)
-        for k, use in enumerate(uses if many else [uses]):
-            place: Steps = (*at, "encode", k) if many else (*at, "encode")
-            name = use.get("name") if isinstance(use, dict) else use
-            encoder = ENCODERS[str(name)]
-            if encoder.makes == "spikes" and many and k < len(uses) - 1:
-                message = f"{name} makes spikes, so no encoder can come after it"
-                self.problems.add("value", message, self.tree.mark(place), "Put it last.")
-            given_ = use.get("parameters") or {} if isinstance(use, dict) else {}
-            for parameter in given_:
-                if parameter not in encoder.parameters:
-                    mark = self._key(*place, "parameters", parameter)
-                    hint = suggest(parameter, encoder.parameters, "parameter")
-                    self.problems.add("name", f"{name} has no parameter {parameter}", mark, hint)
-            for parameter, default in encoder.parameters.items():
-                self._encoder_parameter(str(name), at, place, parameter, default is None)
-
-    def _encoder_parameter(self, encoder: str, at: Steps, place: Steps, name: str, needed: bool) -> None:
-        """``trial.inputs.image.encode.t_max``: the word ``parameters`` is skipped, and the place in a list, too."""
-        where = (*place, "parameters", name)
-        path = ".".join(map(str, (*at, "encode", name)))
-        chosen = self.site.overrides.settle(path, given(self.tree, *where))
-        dims = parse_unit(UNITS[name])[1]
-        if chosen is None:
-            if needed:
-                message = f"{encoder} needs {name}, {describe(dims)}"
-                hint = f"Write encode: {{name: {encoder}, parameters: {{{name}: ...}}}}."
-                self.problems.add("key", message, self.tree.mark(place), hint)
-            return
-        found = evaluate(chosen, self.scope, name, self.problems, dims)
-        if found is not None:
-            self.values[where] = Given(literal(found), chosen.mark, chosen.lines)
-
-    def _stimulus(self, name: str) -> None:
-        at: Steps = ("stimuli", name)
-        to = self.settle(*at, "to")
-        found = self._variable(str(to.value), (*at, "to"), "input or parameter") if to is not None else None
-        if self.lesioned and self.lesioned[-1] == (*at, "to"):
-            self.lesioned[-1] = at
-            self.site.overrides.block(".".join(map(str, at)))
-            return
-        dims = found[1] if found else None
-        if found is not None and to is not None:
-            target = f"{found[0]}.{str(to.value).rpartition('.')[2]}"
-            other = self.fed.setdefault(target, f"stimulus {name}")
-            if other != f"stimulus {name}":
-                self.problems.add(
-                    "value",
-                    f"{other} and stimulus {name} both feed {target}",
-                    to.mark or self._key(*at),
-                    "Write one stimulus; its pulse may be a list of pulses.",
-                )
-        if self._plays(name, at, found):
-            return
-        self.quantity(*at, "constant", dims=dims)
-        pulses = self.tree.get((*at, "pulse"))
-        if pulses is None and self.tree.get((*at, "constant")) is None:
-            self.problems.add(
-                "key",
-                f"stimulus {name} has no constant, pulse, times or file",
-                self._key(*at),
-                "Write constant: 20 Hz.",
-            )
-        places = (
-            [(*at, "pulse", k) for k in range(len(pulses))]
-            if isinstance(pulses, list)
-            else [(*at, "pulse")]
-            if pulses
-            else []
-        )
-        for place in places:
-            self.quantity(*place, "value", dims=dims)
-            start = self.quantity(*place, "start", dims=TIME, positive=False, default="0 ms")
-            stop = self.quantity(*place, "stop", dims=TIME, positive=False)
-            if start is not None and stop is not None and not start.value < stop.value:
-                self.problems.add(
-                    "value",
-                    f"the pulse stops at {stop}, before it starts at {start}",
-                    self.values[(*place, "stop")].mark,
-                    "Make stop later than start.",
-                )
-
-    def _plays(self, name: str, at: Steps, found: tuple[str, Dims | None] | None) -> bool:
-        """Read the spike trains of a stimulus, if it has any."""
-        kinds = [key for key in ("times", "file", "constant", "pulse") if self.tree.get((*at, key)) is not None]
-        if not set(kinds) & {"times", "file"}:
-            if self.tree.get((*at, "population")) is not None:
-                self.problems.add(
-                    "key", "population belongs to a file of spikes", self._key(*at, "population"), "Add file: NAME.h5."
-                )
-            return False
-        if len(kinds) > 1:
-            message = f"stimulus {name} has {' and '.join(kinds)}; spike trains come from one place"
-            self.problems.add("key", message, self._key(*at, kinds[-1]), f"Keep {kinds[0]}.")
-            return True
-        place = (*at, kinds[0])
-        file, population = (self.settle(*at, key) for key in ("file", "population"))
-        times = {
-            str(cell): [self.quantity(*place, cell, k, dims=TIME, positive=False) for k in range(len(entries))]
-            for cell, entries in (self.tree.get((*at, "times")) or {}).items()
-        }
-        if found is None or found[1] is None:
-            return True
-        if tuple(found[1]) != NONE:
-            message = f"a spike train is 1 in the step of a spike, but stimulus {name} goes to {describe(found[1])}"
-            hint = "Send it to an input that is a plain number, such as spike of the neuron recorded."
-            self.problems.add("unit", message, self.tree.mark((*at, "to")), hint)
-            return True
-        size = self.regions.populations[found[0]].size
-        made = None
-        if kinds[0] == "times":
-            marks = {cell: self._key(*place, cell) for cell in times}
-            made = trains.listed(times, size, found[0], marks, self.problems)
-        elif file is not None:
-            mark = file.mark or self.tree.mark(place)
-            wanted = (str(population.value), population.mark) if population is not None else None
-            made = trains.read(str(file.value), wanted, size, self.regions.root, mark, self.problems)
-        if made is not None:
-            self.trains[name] = made
-        return True
-
     def _state(self, text: str) -> None:
         at: Steps = ("record", "state", text)
         every = self.quantity(*at, "every", dims=TIME, positive=True)
@@ -473,14 +330,14 @@ class Protocol:
             names = self.regions.synapses[path]
             if "[" in text:
                 self.problems.add(
-                    "path", f"a projection has no slices, got {text}", self._key(*at), f"Write {path}, with sample: N."
+                    "path", f"a projection has no slices, got {text}", self.key(*at), f"Write {path}, with sample: N."
                 )
         elif path in self.regions.known:
             found = self._cells(text, at, slices=True)
             names = self.regions.cells[found] if found else None
         elif path not in self.regions.tried:  # else it is wrong itself, and reported
             hint = suggest(path, [*self.regions.known, *self.regions.tried], "population or projection")
-            self.problems.add("name", f"there is no population or projection {path}", self._key(*at), hint)
+            self.problems.add("name", f"there is no population or projection {path}", self.key(*at), hint)
         if not set(self.regions.tried) <= {*self.regions.projections, *self.regions.dropped}:
             return  # a projection that is wrong, and reported, may bring what seems to be missing
         for k, variable in enumerate(self.tree.get((*at, "variables"), []) if names else []):

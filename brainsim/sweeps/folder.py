@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -122,13 +122,15 @@ class Sweep:
             self.write_table()
         return self
 
+    @cached_property
     def _prepared(self) -> Prepared:
+        """The experiment at the first point."""
         asked = self._asked
         return prepare(asked["experiment"], {**asked["set"], **self.points[0]}, library=tuple(asked["library"]))
 
     def _check_files(self) -> None:
         """Half a sweep of one model and half of another would be worthless."""
-        now = _files(self._prepared())
+        now = _files(self._prepared)
         changed = [path for path, known in self._asked["files"].items() if now.get(path) != known]
         if changed:
             message = f"{', '.join(changed)} changed since this sweep began"
@@ -140,7 +142,7 @@ class Sweep:
 
         from brainsim.backends import cost, room
 
-        memory = _PROCESS + sum(need.memory for need in cost.needs(self._prepared().plan))
+        memory = _PROCESS + sum(need.memory for need in cost.needs(self._prepared.plan))
         return max(1, min(joblib.cpu_count(), int(0.8 * room.memory() / memory)))
 
 
