@@ -119,7 +119,7 @@ def test_poisson_input_is_binomial(n, rate, rewrites, native):
 
 
 def test_numbers_from_a_table_are_those_of_whole_words(native):
-    """Half words decide, but for those that equal half a threshold: about a hundred here."""
+    """Half words decide, but for those that equal half a threshold: some twenty here."""
     cells = 100003
     group = b2.NeuronGroup(cells, "x : 1")
     drive = b2.PoissonInput(group, "x", 1000, 20 * Hz, weight=1)
@@ -139,7 +139,7 @@ def test_numbers_from_a_table_are_those_of_whole_words(native):
     word = halves[0].astype(np.int64) * 65536 + halves[1].astype(np.int64)
     table = np.array(binomial.thresholds(1000, 0.002))
     np.testing.assert_array_equal(group.x[:], (word[:, None] > table).sum(axis=1))
-    assert 20 < np.isin(halves[0].astype(np.int64), table.astype(np.int64) >> 16).sum() < 1000
+    assert 5 < np.isin(halves[0].astype(np.int64), table.astype(np.int64) >> 16).sum() < 1000
 
 
 def test_tables_hold_the_distribution():
