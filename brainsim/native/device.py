@@ -3,7 +3,7 @@
 Arrays are numpy arrays from the moment they are created, as with Brian2's runtime device, which this one extends:
 values are read and written at any time, connections are made at once, objects can be added between runs. Only what
 happens inside a run is compiled: see codeobject.py (a function for each code object), unit.py (one source for a
-network), build.py (a library from it, once), network.py (the run loop).
+network), build.py (a library from it, once), session.py (what steps it), network.py (the run loop).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from brainsim.native.arrays import FixedArray, GrowingArray, zeros
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.queues import SpikeQueue
 from brainsim.native.rewrites import Draft, chosen, delivery, ordered, traces
+from brainsim.native.session import Session, Step
 
 logger = get_logger(__name__)
 
@@ -60,8 +61,8 @@ class NativeDevice(RuntimeDevice):
         #: Who is told before Python reads or writes a variable.
         self._watchers: WeakKeyDictionary[ArrayVariable, WeakSet[Any]] = WeakKeyDictionary()
         self.exposed: WeakSet[ArrayVariable] = WeakSet()  # what may be written without our knowing
-        self._session: network.Session | None = None  # the one made last
-        self._sessions: WeakValueDictionary[str, network.Session] = WeakValueDictionary()
+        self._session: Session | None = None  # the one made last
+        self._sessions: WeakValueDictionary[str, Session] = WeakValueDictionary()
 
     def activate(
         self, build_on_run: bool = True, rewrites: str | Mapping[str, bool] | None = None, **kwds: Any
@@ -240,7 +241,7 @@ class NativeDevice(RuntimeDevice):
 
     def call(self, codeobject: NativeCodeObject) -> None:
         """Run a code object once, outside of a run."""
-        network.Session(self, None, [network.Step(codeobject.owner, codeobject)], []).call()
+        Session(self, None, [Step(codeobject.owner, codeobject)], []).call()
 
     # --- runs -------------------------------------------------------------------------------------------------------
 
@@ -274,7 +275,7 @@ class NativeDevice(RuntimeDevice):
             namespace = get_local_namespace(level=level + 2)
         self._note(net, network.run(self, net, duration, report, float(report_period), namespace, profile))
 
-    def _note(self, net: Network, session: network.Session | None) -> None:
+    def _note(self, net: Network, session: Session | None) -> None:
         self._session = session
         if session is not None:
             self._sessions[net.id] = session
@@ -287,7 +288,7 @@ class NativeDevice(RuntimeDevice):
 
     def prepare(
         self, net: Network, namespace: dict[str, Any] | None = None, seed: int | None = None, level: int = 0
-    ) -> network.Session:
+    ) -> Session:
         """Make a network ready for :meth:`step`, without running it. Returns what steps it.
 
         With ``seed``, the network draws from a stream of random numbers of its own. Networks that are stepped in

@@ -1,272 +1,28 @@
-"""Networks as lists of tasks, and the run loop around the compiled one."""
+"""Networks made ready and run, as ``Network.run`` does: the loop around the compiled one."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import hashlib
-import re
 import sys
 import time
-import weakref
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
-from brian2.core.base import BrianObject, BrianObjectException
+from brian2.core.base import BrianObjectException
 from brian2.core.network import Network, TextReport, profiling_summary
 from brian2.core.variables import DynamicArrayVariable
 from brian2.groups.group import Group
 from brian2.units import second
 from brian2.utils.logger import get_logger
 
-from brainsim.native import arrays, build, integrators, layout, unit
-from brainsim.native.codeobject import NativeCodeObject
-from brainsim.native.library import load
+from brainsim.native import integrators, layout
 from brainsim.native.rewrites import ordered
 from brainsim.native.rewrites.expressions import NotLegal
 from brainsim.native.rewrites.traces import Traces
+from brainsim.native.session import PATIENCE, Session, Step, steps_of
 
 logger = get_logger(__name__)
-
-#: Generated code returns to Python this often, in seconds, to let it see signals, reports and requests to stop.
-PATIENCE = 0.1
-
-
-@dataclass
-class Step:
-    """What happens at one place of a tick: a code object's function, or a call of Python."""
-
-    obj: BrianObject
-    codeobject: NativeCodeObject | None
-    call: Callable[[], Any] | None = None
-
-
-def steps_of(net: Network) -> list[Step]:
-    """The active objects of a network, in their order."""
-    steps = []
-    for obj in net.sorted_objects:
-        if not obj.active:
-            continue
-        # A session does not keep objects alive: Brian2 would go on to find and run what the user has deleted.
-        proxy = weakref.proxy(obj)
-        if type(obj).run is not BrianObject.run:
-            steps.append(Step(proxy, None, partial(_run_object, proxy)))
-            continue
-        for codeobject in obj.code_objects:
-            native = isinstance(codeobject, NativeCodeObject)
-            steps.append(Step(proxy, codeobject if native else None, None if native else codeobject))
-    return steps
-
-
-def _streams(steps: list[Step]) -> dict[int, int]:
-    """The streams of random numbers, by the id of the step: a hash of the object's name.
-
-    Numbers that Brian2 gives to objects without a name depend on what else was made before. They are left out; among
-    objects that then have the same name, the order of the numbers counts.
-    """
-    named: dict[tuple[str, str], list[tuple[list[int], int]]] = {}
-    for step in steps:
-        if step.codeobject is not None and step.codeobject.draws:
-            numbers = [int(number) for number in re.findall(r"_(\d+)(?=_|$)", step.obj.name)]
-            name = re.sub(r"_\d+(?=_|$)", "", step.obj.name)
-            named.setdefault((name, step.codeobject.template_name), []).append((numbers, id(step)))
-    found = {}
-    for key, members in named.items():
-        for rank, (_, step_id) in enumerate(sorted(members)):
-            digest = hashlib.blake2b(repr((*key, rank)).encode(), digest_size=8).digest()
-            found[step_id] = int.from_bytes(digest, "little")
-    return found
-
-
-def _run_object(obj: BrianObject) -> None:
-    obj.run()
-
-
-class Session:
-    """Tasks with their arrays and clocks, ready to go: the state that generated code works on."""
-
-    def __init__(self, device: Any, net: Any, steps: list[Step], clocks: list[Any], random: Any = None) -> None:
-        self.device, self.net, self.steps, self.clocks = device, net, steps, clocks
-        self.random: layout.Random = device.random if random is None else random
-        self.codeobjects = [step.codeobject for step in steps if step.codeobject is not None]
-        source, numbers = unit.translation_unit(self.codeobjects)
-        self.library = load(source, unit.extras(self.codeobjects), build.flags())
-        self.traces: list[Traces] = []
-        self.copies: list[ordered.Copy] = []
-        self._keep: list[Any] = []  # memory that the structs point to
-        self.struct = self._struct(iter(numbers))
-        self._pointer = ctypes.addressof(self.struct)
-        self._run = self.library.run
-        self._dynamic = {
-            variable
-            for codeobject in self.codeobjects
-            for variable in codeobject.variables.values()
-            if isinstance(variable, DynamicArrayVariable)
-        }
-
-    def _struct(self, numbers: Iterator[int]) -> layout.Network:
-        clock_numbers = {clock: number for number, clock in enumerate(self.clocks)}
-        clocks = (layout.Clock * max(1, len(self.clocks)))()
-        self._times = []
-        own: dict[int, arrays.FixedArray] = {}  # a clock's arrays -> this network's own
-        for struct, clock in zip(clocks, self.clocks, strict=False):
-            timestep, t, dt = (self.device.shared_array(clock.variables[name]) for name in ("timestep", "t", "dt"))
-            own[id(timestep)], own[id(t)] = (arrays.FixedArray(array.array.copy()) for array in (timestep, t))
-            struct.timestep, struct.t = own[id(timestep)].slot.data, own[id(t)].slot.data
-            struct.shown_timestep, struct.shown_t, struct.dt = timestep.slot.data, t.slot.data, dt.slot.data
-            self._times.append(own[id(t)].array)
-            self._keep += [timestep, t, dt, own[id(timestep)]]
-        tasks = (layout.Task * max(1, len(self.steps)))()
-        streams = _streams(self.steps)
-        for task, step in zip(tasks, self.steps, strict=False):
-            task.clock = clock_numbers.get(step.obj.clock, 0)
-            task.function = -1
-            if step.codeobject is not None:
-                task.function = next(numbers)
-                task.stream = streams.get(id(step), 0)
-                self._bind(task, step.codeobject, own)
-        self._clock_structs = clocks
-        self._keep += [clocks, tasks, self.random]
-        return layout.Network(
-            clock_count=len(self.clocks),
-            clocks=ctypes.cast(clocks, ctypes.POINTER(layout.Clock)),
-            task_count=len(self.steps),
-            tasks=ctypes.cast(tasks, ctypes.POINTER(layout.Task)),
-            endless=1,
-            random=ctypes.pointer(self.random),
-            grow=arrays.grow,
-        )
-
-    def _bind(self, task: layout.Task, codeobject: NativeCodeObject, own: dict[int, arrays.FixedArray]) -> None:
-        used = [own.get(id(array), array) for array in codeobject.arrays]
-        slots = (ctypes.c_void_p * max(1, len(used)))(*(ctypes.addressof(array.slot) for array in used))
-        reals = (ctypes.c_double * max(1, len(codeobject.reals)))(*codeobject.reals)
-        integers = (ctypes.c_int64 * max(1, len(codeobject.integers)))(*codeobject.integers)
-        task.slots, task.reals = ctypes.addressof(slots), ctypes.addressof(reals)
-        task.integers = ctypes.addressof(integers)
-        if codeobject.queue is not None:
-            task.queue = ctypes.addressof(codeobject.queue.struct)
-        self._keep += [slots, reals, integers, used, codeobject.queue]
-
-    def _enter(self) -> None:
-        """Take over traces that were read or written in Python."""
-        for traces in self.traces:
-            if not traces.current:
-                try:
-                    traces.from_synapses()
-                except NotLegal as reason:
-                    raise RuntimeError(
-                        f"The values of event-driven variables were changed, and now {reason}: run or prepare again."
-                    ) from reason
-        for copy in self.copies:
-            if not copy.current:
-                copy.refresh()
-
-    def advance(self, seconds: float = PATIENCE) -> int:
-        """Go on until generated code has something to say; Python's tasks are done on the way."""
-        while True:
-            if self.traces or self.copies:
-                self._enter()
-            status = self._handle(self._run(self._pointer, seconds))
-            if status != layout.PYTHON:
-                return status
-
-    def _handle(self, status: int) -> int:
-        if arrays.pending:
-            self.struct.next = 0
-            raise arrays.pending.pop()
-        if status == layout.PYTHON:
-            self._do_python_task()
-        elif status == layout.FAILED:
-            self._fail()
-        return status
-
-    def step(self, count: int = 1) -> None:
-        """Do ``count`` ticks, whatever the clocks say about an end."""
-        if self.traces or self.copies:
-            self._enter()
-        struct = self.struct
-        struct.remaining = count
-        status = self._run(self._pointer, PATIENCE)
-        if status != layout.PAUSED or struct.remaining:
-            self._step_on(status)
-        self.net.t_ = self._times[0].item() if len(self._times) == 1 else self.time()
-
-    def _step_on(self, status: int) -> None:
-        """The rest of a step that takes long, calls Python, or failed."""
-        self.struct.stop = 0
-        while True:
-            status = self._handle(status)
-            if status == layout.STOPPED or (status == layout.PAUSED and not self.struct.remaining):
-                return
-            if self.traces or self.copies:
-                self._enter()
-            status = self._run(self._pointer, PATIENCE)
-
-    def refresh_clocks(self) -> None:
-        """Take over what Brian2's clocks say (after a restore)."""
-        for struct, clock, own_time in zip(self._clock_structs, self.clocks, self._times, strict=False):
-            own_time[0] = clock.variables["t"].item()
-            ctypes.cast(struct.timestep, ctypes.POINTER(ctypes.c_int64))[0] = int(clock.variables["timestep"].item())
-
-    def time(self) -> float:
-        """The time of the next tick, in seconds."""
-        return min(time.item() for time in self._times)
-
-    def call(self, number: int = 0) -> None:
-        """Do one task, outside of time."""
-        self.struct.next = number
-        if self.library.call(self._pointer, number) == layout.FAILED:
-            self._fail()
-        self.struct.next = 0
-        self.refresh_sizes()
-
-    def _do_python_task(self) -> None:
-        number = self.struct.next
-        try:
-            self.refresh_sizes()
-            self.steps[number].call()
-        except BaseException:
-            self.struct.next = 0
-            raise
-        self.struct.next = number + 1
-        self.struct.stop = int(self.net._stopped or Network._globally_stopped)
-
-    def _fail(self) -> None:
-        step = self.steps[self.struct.next]
-        self.struct.next = 0
-        message = self.struct.message.decode(errors="replace")
-        raise BrianObjectException(
-            f"Compiled code of '{step.obj.name}' ({step.codeobject.name}) failed: {message}.", step.obj
-        ) from RuntimeError(message)
-
-    def refresh_sizes(self) -> None:
-        """Let Brian2's variables know how far their arrays have grown."""
-        for variable in self._dynamic:
-            self.device.get_value(variable)
-
-    def explain(self) -> str:
-        """One line for each thing done in a time step, in order."""
-        lines = [f"library {self.library.path}"]
-        for number, (task, step) in enumerate(zip(self.struct.tasks[: len(self.steps)], self.steps, strict=True)):
-            how = f"function f{task.function}" if step.codeobject is not None else "Python"
-            what = step.codeobject.template_name if step.codeobject is not None else type(step.obj).__name__
-            lines.append(
-                f"{number:3d}  {step.obj.when:<18} {step.obj.order:3d}  {step.obj.name:<40} {what:<22} {how:<14} "
-                f"every {step.obj.clock.dt}"
-            )
-            notes = step.codeobject.rewrites.items() if step.codeobject is not None else ()
-            lines += [f"       {name}" + ("" if reason is None else f" not: {reason}") for name, reason in notes]
-        return "\n".join(lines)
-
-    def seconds_by_object(self) -> dict[str, float]:
-        spent: dict[str, float] = {}
-        for task, step in zip(self.struct.tasks[: len(self.steps)], self.steps, strict=True):
-            spent[step.obj.name] = spent.get(step.obj.name, 0.0) + task.seconds
-        return spent
 
 
 def _before_run(net: Network, namespace: dict[str, Any]) -> None:

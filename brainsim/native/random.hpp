@@ -46,11 +46,13 @@ inline Doubles fraction(Words low, Words high)
 
 // The numbers of one task in one time step.
 struct Draws {
-    // Numbers in a row, for elements 16 * group and on (32 * group if they are counts).
+    // Numbers in a row, for elements 16 * group and on (64 * group if they are counts).
     struct Row {
         uint64_t group, draw;
-        alignas(64) double value[32];
+        alignas(64) double value[64];
     };
+    typedef uint16_t Halves __attribute__((vector_size(64)));
+
     uint64_t key, step;
     int64_t element;  // of the draws that are counted: those of functions, which may draw any number of times
     uint64_t count;
@@ -107,36 +109,52 @@ struct Draws {
         });
     }
 
-    // How many of `size` (a multiple of eight) ascending thresholds a random word exceeds.
+    // How many of `size` (a multiple of eight) ascending thresholds a random word of 32 bits exceeds. Its upper half
+    // mostly decides; the lower half is only made where the upper one is that of a threshold.
     double* exceeded(uint64_t i, uint64_t draw, const double* thresholds, int size)
     {
         Row& row = counts[draw & 1];
-        const uint64_t group = (i & 0xffffffffu) >> 5;
+        const uint64_t group = (i & 0xffffffffu) >> 6;
         if (__builtin_expect(row.group != group || row.draw != draw, 0)) {
-            typedef uint32_t Halves __attribute__((vector_size(64)));
-            Words words[4];
-            philox(key, 8 * group, 2 * draw, step, words);
-            const Halves a = Halves((words[0] & 0xffffffffu) | (words[1] << 32));
-            const Halves b = Halves((words[2] & 0xffffffffu) | (words[3] << 32));
-            Halves m{}, n{};
+            Halves a, b, m{}, n{}, equal{};
+            halves(group, 2 * draw, a, b);
             for (int k = 0; k < size; k += 8) {
                 Halves far{};
                 for (int l = k; l < k + 8; l++) {
-                    const Halves threshold = Halves{} + uint32_t(thresholds[l]);
-                    m -= Halves(a > threshold), n -= Halves(b > threshold);
-                    far = Halves(a > threshold) | Halves(b > threshold);
+                    const Halves upper = Halves{} + uint16_t(uint32_t(thresholds[l]) >> 16);
+                    m -= Halves(a > upper), n -= Halves(b > upper);
+                    equal |= Halves(a == upper) | Halves(b == upper);
+                    far = Halves(a >= upper) | Halves(b >= upper);
                 }
                 if (!set_lanes(Longs(far) != 0)) break;
             }
-            const Longs low = Longs(Words(m) & 0xffffffffu), high = Longs(Words(m) >> 32);
-            const Longs low2 = Longs(Words(n) & 0xffffffffu), high2 = Longs(Words(n) >> 32);
-            const Doubles all[4] = {
-                __builtin_convertvector(low, Doubles), __builtin_convertvector(high, Doubles),
-                __builtin_convertvector(low2, Doubles), __builtin_convertvector(high2, Doubles)};
-            std::memcpy(row.value, all, sizeof all);
+            if (__builtin_expect(set_lanes(Longs(equal) != 0) != 0, 0)) {
+                Halves c, d;
+                halves(group, 2 * draw + 1, c, d);
+                for (int k = 0; k < size; k++) {
+                    const uint32_t threshold = uint32_t(thresholds[k]);
+                    const Halves upper = Halves{} + uint16_t(threshold >> 16), lower = Halves{} + uint16_t(threshold);
+                    m -= Halves(a == upper) & Halves(c > lower), n -= Halves(b == upper) & Halves(d > lower);
+                }
+            }
+            for (int quarter = 0; quarter < 4; quarter++) {
+                const Longs low = Longs((Words(m) >> (16 * quarter)) & 0xffffu);
+                const Longs high = Longs((Words(n) >> (16 * quarter)) & 0xffffu);
+                store(row.value + 8 * quarter, __builtin_convertvector(low, Doubles), All{});
+                store(row.value + 32 + 8 * quarter, __builtin_convertvector(high, Doubles), All{});
+            }
             row.group = group, row.draw = draw;
         }
-        return row.value + (i & 31);
+        return row.value + (i & 63);
+    }
+
+    // 64 random halves of words.
+    void halves(uint64_t group, uint64_t draw, Halves& a, Halves& b) const
+    {
+        Words words[4];
+        philox(key, 8 * group, draw, step, words);
+        a = Halves((words[0] & 0xffffffffu) | (words[1] << 32));
+        b = Halves((words[2] & 0xffffffffu) | (words[3] << 32));
     }
 
     uint64_t next(int64_t i)

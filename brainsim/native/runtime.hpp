@@ -137,18 +137,45 @@ inline void push(Queue& queue, const int32_t* sources, int64_t count)
     if (step >= 0) queue.count[step] = size;
 }
 
+// Room for some values that are soon forgotten.
+template <class T> struct Scratch {
+    T* values = nullptr;
+    int64_t room = 0;
+
+    ~Scratch() { std::free(values); }
+    T* room_for(int64_t count)
+    {
+        if (count > room) {
+            void* more = std::realloc(values, size_t(count) * sizeof(T));
+            if (more == nullptr) throw Failure{"no memory for intermediate values"};
+            values = static_cast<T*>(more), room = count;
+        }
+        return values;
+    }
+};
+
 // The synapses that spikes reach now, run by run.
 struct Arrivals {
     const Queue& queue;
     const int32_t* list;
     int64_t count;
+    const int64_t* places;
 
     explicit Arrivals(const Queue& queue)
         : queue(queue), list(queue.list[queue.offset]), count(queue.count[queue.offset])
     {
+        // Where runs are is looked up for all at once: each of these is another place in memory.
+        static thread_local Scratch<int64_t> scratch;
+        int64_t* const ends = scratch.room_for(2 * count);
+        for (int64_t i = 0; i < count; i++) {
+            const bool single = list[i] < 0;
+            ends[2 * i] = single ? ~list[i] : queue.begin[list[i]];
+            ends[2 * i + 1] = single ? ~list[i] + 1 : queue.begin[list[i] + 1];
+        }
+        places = ends;
     }
-    int64_t begin(int64_t i) const { return list[i] < 0 ? ~list[i] : queue.begin[list[i]]; }
-    int64_t end(int64_t i) const { return list[i] < 0 ? ~list[i] + 1 : queue.begin[list[i] + 1]; }
+    int64_t begin(int64_t i) const { return places[2 * i]; }
+    int64_t end(int64_t i) const { return places[2 * i + 1]; }
 
     enum { all = -1 };
 
@@ -199,23 +226,6 @@ struct Arrivals {
         int64_t sum = 0;
         for (int64_t i = 0; i < count; i++) sum += end(i) - begin(i);
         return sum;
-    }
-};
-
-// Room for the values that a function has for the synapses of a run.
-struct Scratch {
-    double* values = nullptr;
-    int64_t room = 0;
-
-    ~Scratch() { std::free(values); }
-    double* room_for(int64_t count)
-    {
-        if (count > room) {
-            void* more = std::realloc(values, size_t(count) * sizeof(double));
-            if (more == nullptr) throw Failure{"no memory for the values of a function"};
-            values = static_cast<double*>(more), room = count;
-        }
-        return values;
     }
 };
 

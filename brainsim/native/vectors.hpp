@@ -16,21 +16,19 @@ inline Doubles doubles(double value) { return Doubles{} + value; }
 inline Longs bits(Doubles value) { return reinterpret_cast<Longs>(value); }
 inline Doubles from_bits(Longs value) { return reinterpret_cast<Doubles>(value); }
 
-// exp: 2^n * e^r with |r| <= ln(2)/2, e^r as a series. Zero below -745.2, infinite above 709.8.
+// exp: 2^n * e^r with |r| <= ln(2)/2. (e^r - 1 - r) / r^2 is a polynomial of degree 9 through its values at Chebyshev's
+// points, which is right to 2e-17. Zero below -745.2, infinite above 709.8.
 inline Doubles exp(Doubles x)
 {
     const Doubles limited = x < -746.0 ? doubles(-746.0) : (x > 710.0 ? doubles(710.0) : x);
     const Doubles shifted = limited * 0x1.71547652b82fep0 + 0x1.8p52;  // to the nearest whole number
     const Doubles n = shifted - 0x1.8p52;
-    const Doubles r = (limited - n * 0x1.62e42feep-1) - n * 0x1.a39ef35793c76p-33;
-    // Pairs of terms first: a chain through all of them would take the time of a wait for each.
-    const Doubles r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
-    const Doubles low = (r * (1.0 / 6.0) + 0.5) + (r * (1.0 / 120.0) + 1.0 / 24.0) * r2;
-    const Doubles middle = (r * (1.0 / 5040.0) + 1.0 / 720.0) + (r * (1.0 / 362880.0) + 1.0 / 40320.0) * r2;
-    const Doubles high =
-        (r * (1.0 / 39916800.0) + 1.0 / 3628800.0) + (r * (1.0 / 6227020800.0) + 1.0 / 479001600.0) * r2;
-    const Doubles p = (low + middle * r4) + high * r8;
-    const Doubles power = 1.0 + (r + r2 * p);
+    const Doubles r = (limited - n * 0x1.62e42feep-1) - n * 0x1.a39ef35793c76p-33, z = r * r;
+    Doubles even = z * 0x1.2891a8c1d838dp-22 + 0x1.a019b8ef67c6cp-16, odd = z * 0x1.af38d53857513p-26 + 0x1.71de0d9c145d0p-19;
+    even = even * z + 0x1.6c16c17893833p-10, odd = odd * z + 0x1.a01a01a7c8d47p-13;
+    even = even * z + 0x1.5555555553d4fp-5, odd = odd * z + 0x1.11111111109adp-7;
+    even = even * z + 0x1.0000000000001p-1, odd = odd * z + 0x1.5555555555556p-3;
+    const Doubles power = 1.0 + (r + z * (even + r * odd));
     // in two steps, so that neither factor leaves the range of numbers
     const Longs whole = bits(shifted) - bits(doubles(0x1.8p52));
     const Longs half = whole >> 1;

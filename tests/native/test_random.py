@@ -44,15 +44,20 @@ def drawing(cells, code, **kwds):
     return b2.Network(group), group
 
 
+def key_of(session):
+    """The key of the first task: seed and stream, mixed by splitmix64."""
+    mixed = (session.random.key ^ session.struct.tasks[0].stream) + 0x9E3779B97F4A7C15 & 2**64 - 1
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) % 2**64
+    return mixed ^ (mixed >> 31)
+
+
 def test_uniform_numbers_are_philox_of_element_draw_and_step(native):
     net, group = drawing(37, "x = rand()\ny = rand()")
     b2.seed(5)
     session = native.prepare(net)
     native.step(3)
-    mixed = (session.random.key ^ session.struct.tasks[0].stream) + 0x9E3779B97F4A7C15 & 2**64 - 1
-    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
-    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) % 2**64
-    key = mixed ^ (mixed >> 31)
+    key = key_of(session)
     element = np.arange(37)
     for draw, found in ((0, group.x[:]), (1, group.y[:])):
         counter = [8 * (element // 16) + element % 8, np.full(37, 2 * draw), np.full(37, 2), np.zeros(37, int)]
@@ -111,6 +116,30 @@ def test_poisson_input_is_binomial(n, rate, rewrites, native):
     if pooled[1][-1] < 1e-6:
         pooled = pooled[0][:-1], pooled[1][:-1]
     assert np.sum((pooled[0] - pooled[1]) ** 2 / pooled[1]) < stats.chi2.ppf(0.9995, len(pooled[0]) - 1)
+
+
+def test_numbers_from_a_table_are_those_of_whole_words(native):
+    """Half words decide, but for those that equal half a threshold: some twenty here."""
+    cells = 100003
+    group = b2.NeuronGroup(cells, "x : 1")
+    drive = b2.PoissonInput(group, "x", 1000, 20 * Hz, weight=1)
+    b2.seed(9)
+    session = native.prepare(b2.Network(group, drive))
+    native.step()
+    key, element = key_of(session), np.arange(cells)
+    lane = [8 * (element // 64) + element % 8, np.zeros(cells, int), np.zeros(cells, int), np.zeros(cells, int)]
+    halves = []
+    for draw in (0, 1):
+        lane[1] = np.full(cells, draw)
+        words = np.array(philox(lane, [key & 0xFFFFFFFF, key >> 32]))
+        word = words[2 * (element % 64 // 32) + element % 32 // 16, element]
+        halves.append(
+            (word >> np.uint64(16)) * (element % 16 // 8) + (word & np.uint64(0xFFFF)) * (1 - element % 16 // 8)
+        )
+    word = halves[0].astype(np.int64) * 65536 + halves[1].astype(np.int64)
+    table = np.array(binomial.thresholds(1000, 0.002))
+    np.testing.assert_array_equal(group.x[:], (word[:, None] > table).sum(axis=1))
+    assert 5 < np.isin(halves[0].astype(np.int64), table.astype(np.int64) >> 16).sum() < 1000
 
 
 def test_tables_hold_the_distribution():

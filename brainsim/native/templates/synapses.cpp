@@ -76,7 +76,7 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
         {% endif %}
         {% if _delivery.rows %}
         {% for call in _delivery.rows.calls %}
-        static thread_local native::Scratch _scratch_{{ loop.index0 }};
+        static thread_local native::Scratch<double> _scratch_{{ loop.index0 }};
         {% endfor %}
         {% for line in _delivery.rows.before %}
         {{ line }}
