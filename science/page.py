@@ -64,6 +64,8 @@ def _lines(row: Row, result: dict[str, Any] | None) -> list[str]:
         here = _number(mean, row.measure, row)
         besides = [f"{words} {_number(mean, name, row)}" for name, words in row.beside.items() if name in mean]
         here += f" (n = {mean['n']})" + "".join(f"; {one}" for one in besides)
+        if stopped := sum(bool(point.get("stopped")) for point in result["points"]):
+            here += f"; {stopped} of {len(result['points'])} runs not finished"
         took = f"{mean['run_s']:.3g} s, {result['backend']['name']}" if mean.get("run_s") else ""
         where = head if not varied else f"| {row.title}, {varied} | {row.network} | {row.data} "
         lines.append(f"{where}| {here} | {paper} | {took} | `{result['command']}` |")

@@ -25,8 +25,8 @@ from brainsim.runs.prepare import prepare
 FROZEN = "{w1.plasticity.eta: 0, w2.plasticity.eta: 0, w3.plasticity.eta: 0}"
 DIGITS = f"""
 experiment: rounds_digits
-region: {{name: desire_layers, parameters: {{n_hidden1: 20, n_hidden2: 15, n_epoch: 60, eta: 1e-3, k: 0}}}}
-data: {{name: mnist, train: 30, validation: 20, test: 10}}
+region: {{name: desire_layers, parameters: {{n_hidden1: 20, n_hidden2: 15, n_epoch: 16, eta: 1e-3, k: 0}}}}
+data: {{name: mnist, train: 8, validation: 5, test: 3}}
 trial: {{duration: 25 ms, inputs: {{image: pixels.pixel, label: goal.goal}}}}
 phases:
   train: {{data: train, shuffle: true}}
@@ -42,10 +42,10 @@ region:
   region: noise
   populations:
     drive: {neuron: {name: poisson, parameters: {rate: 200 Hz}}, size: 20}
-    cells: {neuron: {name: lif, parameters: {sigma: 2 mV}}, size: 10}
+    cells: {neuron: lif_background, size: 10}
   projections:
     learned: {from: drive, to: cells, synapse: delta, plasticity: stdp, connect: all,
-              delay: 7 ms, initial: {w: 1 mV + 1*mV*rand()}}
+              delay: 7 ms, initial: {w: 0.5 + rand()}}
 run: {duration: 40 ms, dt: 0.5 ms, seed: 3, rounds: 3}
 record: {spikes: [cells, drive], state: {cells: {variables: [v], every: 5 ms}}}
 """
@@ -107,7 +107,7 @@ def test_a_run_that_goes_on_equals_one_that_was_not_stopped(tmp_path, text, back
     assert again.status == "complete" and len(again.provenance["resumed"]) == 2
     same(whole, again)
     learned = whole.weights(whole.weight_paths[0])
-    assert np.mean(learned.after["w"] != learned.before["w"]) > 0.2
+    assert np.mean(learned.after["w"] != learned.before["w"]) > 0.05
     assert not (tmp_path / "part" / "checkpoint.h5").exists() and not (tmp_path / "whole" / "checkpoint.h5").exists()
 
 
@@ -116,7 +116,7 @@ def test_each_round_is_read_out_and_the_last_is_on_top(tmp_path):
     readout, trials = results.summary["readout"], results.trials
     assert readout["rounds"].keys() == {"train", "validate", "test"}
     assert all(len(one["accuracy_ties_wrong"]) == 3 for one in readout["rounds"].values())
-    assert trials["round"].tolist() == [0] * 60 + [1] * 60 + [2] * 60
+    assert trials["round"].tolist() == [0] * 16 + [1] * 16 + [2] * 16
     for name in ("train", "validate", "test"):  # the last round's spikes are kept: decide by hand
         counts = results.counts("output", name)
         mine = (trials["phase"] == trials["phases"].index(name)) & (trials["round"] == 2)
@@ -124,9 +124,11 @@ def test_each_round_is_read_out_and_the_last_is_on_top(tmp_path):
         right = (counts.argmax(axis=1) == trials["label"][mine]) & ((counts == top).sum(axis=1) == 1)
         assert readout["rounds"][name]["accuracy_ties_wrong"][2] == right.mean()
     assert readout["accuracy"] == readout["rounds"]["test"]["accuracy_ties_wrong"][2]
-    assert results.spikes("output")[0].min() >= 3.0  # of 4.5 s
+    assert results.spikes("output")[0].min() >= 0.8  # of 1.2 s
     assert results.summary["populations"]["output"]["spikes"] > len(results.spikes("output")[0])
-    everything = brainsim.run(DIGITS + "record: {spikes: [output]}\n", set={"run.backend": "numpy"}, out=tmp_path / "all")
+    everything = brainsim.run(
+        DIGITS + "record: {spikes: [output]}\n", set={"run.backend": "numpy"}, out=tmp_path / "all"
+    )
     assert everything.summary["populations"]["output"]["spikes"] == len(everything.spikes("output")[0])
     assert everything.summary["readout"] == readout
 
@@ -160,7 +162,7 @@ def test_values_may_depend_on_the_round():
     )
     train = prepare(text).plan.phases[0]
     for number in range(3):
-        changes = dict((owner, constant.value.value) for owner, constant in train.changes(number))
+        changes = {owner: constant.value.value for owner, constant in train.changes(number)}
         assert changes["w1"] == pytest.approx(1e-3 * np.exp(-0.5 * number)) and changes["w2"] == 2e-5
     for wrong, words in (("1/round", "round"), ("eta*rounds", "rounds"), ("eta*round*ms", "eta")):
         with pytest.raises(FitError, match=words):
@@ -172,13 +174,13 @@ def test_validation_samples_follow_those_of_the_training():
     from brainsim import datasets
 
     samples = datasets.load("mnist", plan.data.splits)
-    full = datasets.load("mnist", {"train": 50})
-    assert samples.splits["validation"] == slice(30, 50) and samples.splits["test"] == slice(50, 60)
-    np.testing.assert_array_equal(samples.images[30:50], full.images[30:50])
+    full = datasets.load("mnist", {"train": 13})
+    assert samples.splits["validation"] == slice(8, 13) and samples.splits["test"] == slice(13, 16)
+    np.testing.assert_array_equal(samples.images[8:13], full.images[8:13])
     trials = phases.schedule(plan, samples)
-    assert set(trials.order[trials.phase == 1]) == set(range(30, 50))
+    assert set(trials.order[trials.phase == 1]) == set(range(8, 13))
     held = datasets.load("mnist", plan.data.splits, test_from="train")
-    np.testing.assert_array_equal(held.images[50:], datasets.load("mnist", {"train": 60}).images[50:])
+    np.testing.assert_array_equal(held.images[13:], datasets.load("mnist", {"train": 16}).images[13:])
 
 
 def test_a_checkpoint_that_is_damaged_or_of_another_experiment_is_refused(tmp_path):
@@ -232,3 +234,30 @@ def test_a_killed_command_goes_on(tmp_path, brainsim_command, root):
     assert summary["status"] == "complete" and summary["rounds"] == {"planned": 60, "done": 60}
     again = brainsim_command("run", "part", "--resume")
     assert again.returncode == 1 and "is complete" in again.stderr
+
+
+def test_the_printed_script_goes_through_all_rounds(tmp_path):
+    text = DIGITS.replace("shuffle: true", "shuffle: true, set: {w1.plasticity.eta: 1e-3*exp(-0.5*round)}")
+    results = brainsim.run(text, set={"run.backend": "numpy"}, out=tmp_path / "run")
+    found = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path / "run", capture_output=True, text=True, check=True
+    )
+    assert f": {results.summary['populations']['output']['spikes']} spikes" in found.stdout
+
+
+def test_a_sweep_goes_on_where_its_points_were_stopped(tmp_path):
+    values = {"run.backend": "numpy"}
+    found = brainsim.sweep(DIGITS, {"run.seed": [1, 2]}, values, tmp_path / "sweep", jobs=1)
+    point = found.point_folder(1)
+    kept = brainsim.open(point)
+    row = found.rows[0]
+    readout = kept.summary["readout"]
+    assert row["accuracy_ties_wrong[best]"] == readout["best"]["accuracy_ties_wrong"] and row["rounds"] == 3
+    assert row["round[chosen]"] == readout["chosen"]["round"] + 1
+    (tmp_path / "aside").mkdir()
+    point.rename(tmp_path / "aside" / "1")
+    brainsim.run(DIGITS, set={**values, "run.seed": 1}, out=point, progress=Stop(2))
+    again = brainsim.sweep(tmp_path / "sweep", jobs=1)
+    assert again.complete and not list(point.parent.glob("*attempt*"))
+    same(brainsim.open(tmp_path / "aside" / "1"), brainsim.open(point))
+    assert len(brainsim.open(point).provenance["resumed"]) == 1

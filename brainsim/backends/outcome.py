@@ -34,8 +34,8 @@ class Course(Protocol):
 
     begun: int
     """Rounds that an earlier attempt has finished."""
-    state: dict[str, Any]
-    """Where it left the network."""
+    left: dict[str, Any]
+    """The state in which it left the network."""
 
     def ended(self, number: int, state: Callable[[], dict[str, Any]]) -> None:
         """Round ``number``, from 0, is over and was handed to the recorder; ``state`` gets what a checkpoint holds."""

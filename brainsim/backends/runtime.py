@@ -56,7 +56,7 @@ def run(
             first = 0
             if course is not None and course.begun:
                 first = course.begun
-                _restore(built, course.state)
+                _restore(built, course.left)
                 watcher.go_on(first, float(np.asarray(built.network.t_)))
             for number in range(first, plan.rounds):
                 _phases(b2, plan, built, watcher, interrupt, folder, number)

@@ -59,7 +59,7 @@ class Rounds:
         self.kept = self.path in recorded
         self.clock = plan.trial.clock if plan.trial is not None and plan.trial.limit else ""
         self.begun = begun.rounds if begun is not None else 0
-        self.state: dict[str, Any] = begun.state if begun is not None else {}
+        self.left: dict[str, Any] = begun.state if begun is not None else {}
         self.curve: list[dict[str, Any]] = list(begun.curve) if begun is not None else []
         self.before = begun.seconds if begun is not None else 0.0
         self.readout: dict[str, Any] | None = None  # of the last round
