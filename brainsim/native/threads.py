@@ -107,7 +107,7 @@ class Access:
 
 def cells_of(group: Any) -> Elements:
     """The elements of a group, as part of the group that they are a subgroup of."""
-    size = int(group.variables["N"].get_value())
+    size = int(np.asarray(group.variables["N"].get_value()).item())
     if isinstance(group, Subgroup):
         return Elements(group.source.name, int(group.start), int(group.start) + size)
     return Elements(group.name, 0, size)
@@ -148,7 +148,7 @@ def _access(generator: Any, scalar: dict[str, Any], vector: dict[str, Any], rewr
     (block,) = vector.values()
     found = Access(cells_of(generator.owner))
     if "N" in generator.variables:  # what a rewrite has made goes through elements of its own
-        size = int(generator.variables["N"].get_value())
+        size = int(np.asarray(generator.variables["N"].get_value()).item())
         if size != found.elements.stop - found.elements.start:
             found.elements = Elements(f"{generator.owner.name} {size}", 0, size)
     _note(found, generator, block, {"_idx": found.elements, "_sub_idx": found.elements})
