@@ -301,12 +301,14 @@ template <class Steps> inline double least_time(Steps steps_of, int64_t steps, d
     return -INFINITY;  // a number of steps that is none
 }
 
-// The body of a loop, for every eight elements and then for those that are left.
+// The body of a loop, for every eight elements (from a place on) and then for those that are left.
 template <class Body> inline void in_vectors(int64_t from, int64_t to, Body body)
 {
     int64_t i = from;
     for (; i + 8 <= to; i += 8) body(i, All{});
     if (i < to) body(i, to - i);
 }
+
+template <class Body> inline void in_vectors(int64_t size, Body body) { in_vectors(0, size, body); }
 
 }  // namespace native
