@@ -31,10 +31,10 @@ static void perform(Network& network, Task& task)
 }
 
 // A thread does its part of the tasks of a stage.
-static void take_part(Network& network, int64_t first, int64_t last, Part part)
+static void take_part(Network& network, int64_t& number, int64_t last, Part part)
 {
-    for (int64_t i = first; i < last; i++) {
-        Task& task = network.tasks[i];
+    for (; number < last; number++) {
+        Task& task = network.tasks[number];
         if (network.clocks[task.clock].due) functions[task.function](task, network, part);
     }
 }

@@ -19,7 +19,7 @@ struct Pool {
     static constexpr double patience = 5e-4;  // seconds before it sleeps
 
     Network& network;
-    void (*work)(Network&, int64_t first, int64_t last, Part);
+    void (*work)(Network&, int64_t& task, int64_t last, Part);  // counts tasks up
     const int64_t count;  // of threads, with the one that calls
     const pid_t process;
     int64_t first = 0, last = 0;      // the tasks of the stage
@@ -27,7 +27,8 @@ struct Pool {
     alignas(64) int64_t left = 0;     // parts of it that are not done
     alignas(64) int64_t asleep = 0;
     bool over = false;
-    char message[256] = "";  // of what failed
+    char message[256] = "";  // of what failed first
+    int64_t failed = 0;      // the number of that task
     pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
     int64_t started = 0;
@@ -38,7 +39,7 @@ struct Pool {
         uint64_t begun;  // the last stage of which somebody has begun this part
     } members[most];
 
-    Pool(Network& network, void (*work)(Network&, int64_t, int64_t, Part))
+    Pool(Network& network, void (*work)(Network&, int64_t&, int64_t, Part))
         : network(network), work(work), count(network.threads), process(getpid())
     {
         // Signals are for the thread that called.
@@ -77,7 +78,7 @@ struct Pool {
         for (int64_t i = 0; __atomic_load_n(&left, __ATOMIC_ACQUIRE) != 0; i++) rest(i);
         if (message[0]) {
             std::memcpy(network.message, message, sizeof message);
-            message[0] = 0;
+            message[0] = 0, network.next = failed;
             throw Failure{nullptr};
         }
     }
@@ -113,21 +114,25 @@ private:
 
     void attempt(int64_t number)
     {
+        int64_t task = first;
         try {
-            work(network, first, last, Part{number, count});
+            work(network, task, last, Part{number, count});
         } catch (const Failure& failure) {
-            note(failure.message);
+            note(task, failure.message);
         } catch (const std::exception& error) {
-            note(error.what());
+            note(task, error.what());
         } catch (...) {
-            note("an exception of an unknown type");
+            note(task, "an exception of an unknown type");
         }
     }
 
-    void note(const char* text)
+    void note(int64_t task, const char* text)
     {
         pthread_mutex_lock(&mutex);
-        std::strncpy(message, text, sizeof message - 1);
+        if (!message[0] || task < failed) {
+            std::strncpy(message, text, sizeof message - 1);
+            failed = task;
+        }
         pthread_mutex_unlock(&mutex);
     }
 
