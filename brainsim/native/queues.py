@@ -190,32 +190,24 @@ class SpikeQueue:
         blocks = min(-(-cells * size // BLOCK), 64)
         if not ascending or not runs or blocks * SHORTEST > len(self._other) / runs:
             blocks = 1
+        struct.blockwise = int(blocks > 1)
         self.shared = ascending and runs > 0 and len(bounds) > 2
-        edges = [0, -(-cells // blocks) * np.arange(1, blocks), 2**31 - 1]
+        edges: list[Any] = []
         share = [0]
-        if self.shared:
-            edges = []
-            for first, last in itertools.pairwise(bounds):
-                parts = min(max(1, -(-(last - first) * size // BLOCK)), blocks)
-                edges.append(first + -(-(last - first) // parts) * np.arange(parts))
-                share.append(share[-1] + parts)
-            edges.append(2**31 - 1)
-            blocks_in_all = share[-1]
-        else:
-            blocks_in_all = blocks
-        struct.blocks, struct.blockwise = blocks_in_all, int(blocks > 1)
-        self._edge, self._share = np.hstack(edges).astype(np.int32), np.array(share, np.int64)
+        for first, last in itertools.pairwise(bounds if self.shared else (0, cells)):
+            parts = min(max(1, -(-(last - first) * size // BLOCK)), blocks)
+            edges.append(first + -(-(last - first) // parts) * np.arange(parts))
+            share.append(share[-1] + parts)
+        struct.blocks = blocks = share[-1]
+        self._edge, self._share = np.hstack([*edges, 2**31 - 1]).astype(np.int32), np.array(share, np.int64)
         struct.edge, struct.share = self._edge.ctypes.data, self._share.ctypes.data
-        self._cut = np.zeros((runs, blocks_in_all - 1), np.int32)
-        block_of = np.repeat(np.arange(blocks_in_all), np.diff(np.minimum(self._edge, cells)))  # of each cell
-        for first in range(0, runs if blocks_in_all > 1 else 0, 1024):  # some at a time: this takes memory
+        self._cut = np.zeros((runs, blocks - 1), np.int32)
+        block_of = np.repeat(np.arange(blocks), np.diff(np.minimum(self._edge, cells)))  # of each cell
+        for first in range(0, runs if blocks > 1 else 0, 1024):  # some at a time: this takes memory
             some = begin[first : first + 1025]
             lengths = np.diff(some)
-            key = (
-                np.repeat(np.arange(len(lengths)) * blocks_in_all, lengths)
-                + block_of[self._other[some[0] : some[-1]]]
-            )
-            counts = np.bincount(key, minlength=len(lengths) * blocks_in_all).reshape(-1, blocks_in_all)
+            key = np.repeat(np.arange(len(lengths)) * blocks, lengths) + block_of[self._other[some[0] : some[-1]]]
+            counts = np.bincount(key, minlength=len(lengths) * blocks).reshape(-1, blocks)
             self._cut[first : first + 1024] = np.cumsum(counts, axis=1)[:, :-1]
         struct.cut = self._cut.ctypes.data
 
