@@ -80,6 +80,8 @@ def line(entry: Entry) -> str:
 
 
 def machine(results: Results) -> str:
+    if not results.entries:
+        return "Not measured."
     about = dict(results.machine)
     native = about.pop("flags of native", "")
     entries = list(results.entries.values())
