@@ -29,6 +29,8 @@ class Queue(Structure):
         *((name, c_void_p) for name in ("row", "begin", "delay", "synapse", "other")),
         *((name, c_int64) for name in ("blocks", "block_size")),
         ("cut", c_void_p),
+        *((name, c_int64) for name in ("low", "high", "words")),
+        ("bitmap", c_void_p),
     ]
 
 

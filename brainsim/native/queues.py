@@ -19,8 +19,12 @@ _libc.free.argtypes = [ctypes.c_void_p]
 
 #: How many synapses ahead delivery asks for values.
 AHEAD = 40
+#: The words of 64 bits that one instruction works on: bitmaps are padded to whole ones.
+WIDE = 8
 #: How many bytes of values of cells stay in the fastest cache, and how long a part of a run has to be at least.
 BLOCK, SHORTEST = 26000, 64
+#: How many bytes of a bitmap a synapse may take.
+DENSE = 4
 
 
 def _release(lists: Any, length: int) -> None:
@@ -166,6 +170,9 @@ class SpikeQueue:
         if structure.synapse is not None:
             cells = cells[structure.synapse]
         self.narrow = bool(len(cells) == 0 or int(cells.max()) < 2**16)
+        low, high = (int(cells.min()) // 64 * 64, int(cells.max()) + 1) if len(cells) else (0, 0)
+        self.struct.low, self.struct.high = low, high
+        self.struct.words, self.struct.bitmap = -(-(high - low) // (64 * WIDE)) * WIDE, None
         step = np.diff(cells)
         inner = np.ones(len(step), bool)
         inner[structure.begin[1:-1] - 1] = False  # not from one run to the next
@@ -195,6 +202,27 @@ class SpikeQueue:
             counts = np.bincount(key, minlength=len(lengths) * blocks).reshape(-1, blocks)
             self._cut[first : first + 1024] = np.cumsum(counts, axis=1)[:, :-1]
         struct.cut = self._cut.ctypes.data
+
+    def set_bitmaps(self) -> bool:
+        """Make a bitmap of the cells that each run goes to, if these take little more room than a list.
+
+        Of 512 cells, cell c is bit c / 64 of byte c % 64 (see counts.hpp).
+        """
+        assert self._other is not None
+        begin, struct = self._structure.begin, self.struct
+        runs = len(begin) - 1
+        if not self.distinct or not runs or 8 * struct.words * runs > DENSE * len(self._other):
+            return False
+        self._bitmap = np.empty((runs, struct.words), np.uint64)
+        for first in range(0, runs, 1024):  # some at a time: this takes memory
+            some = begin[first : first + 1025]
+            cells = np.zeros((len(some) - 1, struct.words // WIDE, WIDE, 64), bool)
+            rows = np.repeat(np.arange(len(some) - 1) * (64 * struct.words), np.diff(some))
+            cells.reshape(-1)[rows + self._other[some[0] : some[-1]] - struct.low] = True
+            packed = np.packbits(cells, axis=2, bitorder="little").reshape(len(cells), -1)
+            self._bitmap[first : first + 1024] = packed.view(np.uint64)
+        struct.bitmap = self._bitmap.ctypes.data
+        return True
 
     @property
     def order(self) -> np.ndarray:

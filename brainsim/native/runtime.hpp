@@ -44,6 +44,9 @@ struct Queue {
     int64_t blocks;          // delivery may go through the cells block by block, so that they stay in the cache:
     int64_t block_size;      // so many cells at a time
     const int32_t* cut;      // in run r, block b > 0 starts at begin[r] + cut[r * (blocks - 1) + b - 1]
+    int64_t low, high;       // cells at the other ends: low <= cell < high; low is a multiple of 64
+    int64_t words;           // that a bitmap of these cells takes, a multiple of 8
+    const uint64_t* bitmap;  // of run r: bitmap + r * words, see counts.hpp; null: there are none
 };
 
 struct Failure {
@@ -160,6 +163,7 @@ struct Arrivals {
     const int32_t* list;
     int64_t count;
     const int64_t* places;
+    int64_t ahead;  // how many runs ahead delivery asks for what it will read
 
     explicit Arrivals(const Queue& queue)
         : queue(queue), list(queue.list[queue.offset]), count(queue.count[queue.offset])
@@ -173,6 +177,8 @@ struct Arrivals {
             ends[2 * i + 1] = single ? ~list[i] + 1 : queue.begin[list[i] + 1];
         }
         places = ends;
+        const int64_t enough = count > 0 ? 800 * count / (synapses() + 1) : 0;
+        ahead = enough < 2 ? 2 : enough > 16 ? 16 : enough;
     }
     int64_t begin(int64_t i) const { return places[2 * i]; }
     int64_t end(int64_t i) const { return places[2 * i + 1]; }

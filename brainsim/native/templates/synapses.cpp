@@ -14,13 +14,13 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
     _arrivals.part(_others, _arrival, _block, _begin, _end);
     if (_begin == _end) continue;
     {% if _delivery.other %}
-    _arrivals.prefetch(_others, _others, _arrival + 3, _block);
+    _arrivals.prefetch(_others, _others, _arrival + _arrivals.ahead, _block);
     {% endif %}
     {% for array in _delivery.in_order %}
-    _arrivals.prefetch(_others, {{ array }}, _arrival + 2, _block);
+    _arrivals.prefetch(_others, {{ array }}, _arrival + _arrivals.ahead, _block);
     {% endfor %}
     {% if _delivery.ahead %}
-    _arrivals.prefetch(_others, _synapse, _arrival + 4, _block);
+    _arrivals.prefetch(_others, _synapse, _arrival + _arrivals.ahead + 2, _block);
     {% endif %}
     {% for array in _delivery.ahead %}
     _arrivals.prefetch_listed({{ array }}, _synapse, _arrival + 2);
@@ -85,6 +85,21 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
         {% if rewritten.get("matrix") %}
         if (_arrivals.whole()) {
             {{ _matrix(rewritten.matrix) | autoindent }}
+        } else {
+            {{ _loop(vector_code, '') }}
+        }
+        {% elif _delivery.changes %}
+        if (_arrivals.synapses() > (_queue.high - _queue.low) / 8) {
+            native::Counts _counts(_arrivals);
+            const bool _bitmaps = _queue.bitmap && _arrivals.whole();
+            for (int64_t _from = 0, _to; _from < _arrivals.count; _from = _to) {
+                _to = _arrivals.count < _from + _counts.most ? _arrivals.count : _from + _counts.most;
+                if (_bitmaps) _counts.from_bitmaps(_from, _to);
+                else _counts.from_lists(_others, _from, _to);
+                {% for change in _delivery.changes %}
+                _counts.add<{{ change.vector }}>({{ change.array }}, {{ change.value }}, {{ change.guard }});
+                {% endfor %}
+            }
         } else {
             {{ _loop(vector_code, '') }}
         }
