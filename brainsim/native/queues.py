@@ -25,13 +25,15 @@ WIDE = 8
 BLOCK, SHORTEST = 26000, 64
 #: How many bytes of a bitmap a synapse may take.
 DENSE = 4
+#: How many delays a source has, and how many synapses with each, where spikes carry the cells that they reach.
+SEVERAL, LONG = 3, 256
 
 
-def _release(lists: Any, length: int) -> None:
+def _release(lists: Any, carried: Any, length: int) -> None:
     for step in range(length):
-        if lists[step]:
-            _libc.free(lists[step])
-            lists[step] = None
+        _libc.free(lists[step])
+        _libc.free(carried[step].cells)
+        lists[step] = carried[step].cells = None
 
 
 def stable_order(*keys: np.ndarray) -> np.ndarray | None:
@@ -151,11 +153,13 @@ class SpikeQueue:
         self._lists = (ctypes.c_void_p * length)()
         self._counts = (ctypes.c_int64 * length)()
         self._rooms = (ctypes.c_int64 * length)()
-        self._finalizer = weakref.finalize(self, _release, self._lists, length)
+        self._carried = (layout.Carried * length)()
+        self._finalizer = weakref.finalize(self, _release, self._lists, self._carried, length)
         self.struct.length, self.struct.offset = length, 0
         self.struct.list = ctypes.cast(self._lists, ctypes.POINTER(ctypes.c_void_p))
         self.struct.count = ctypes.cast(self._counts, ctypes.POINTER(ctypes.c_int64))
         self.struct.room = ctypes.cast(self._rooms, ctypes.POINTER(ctypes.c_int64))
+        self.struct.carried = ctypes.cast(self._carried, ctypes.POINTER(layout.Carried))
 
     def _connect(self, structure: Structure) -> None:
         self._structure, struct = structure, self.struct
@@ -173,6 +177,9 @@ class SpikeQueue:
         low, high = (int(cells.min()) // 64 * 64, int(cells.max()) + 1) if len(cells) else (0, 0)
         self.struct.low, self.struct.high = low, high
         self.struct.words, self.struct.bitmap = -(-(high - low) // (64 * WIDE)) * WIDE, None
+        self.struct.width = self.struct.carrying = 0
+        for carried in self._carried:
+            carried.count = carried.runs = 0
         step = np.diff(cells)
         inner = np.ones(len(step), bool)
         inner[structure.begin[1:-1] - 1] = False  # not from one run to the next
@@ -202,6 +209,14 @@ class SpikeQueue:
             counts = np.bincount(key, minlength=len(lengths) * blocks).reshape(-1, blocks)
             self._cut[first : first + 1024] = np.cumsum(counts, axis=1)[:, :-1]
         struct.cut = self._cut.ctypes.data
+
+    def set_carried(self) -> bool:
+        """Let spikes carry the cells that they reach, if these would else be read from many places when they arrive."""
+        begin, row = self._structure.begin, self._structure.row
+        if len(begin) - 1 < SEVERAL * np.count_nonzero(np.diff(row)) or int(begin[-1]) > LONG * (len(begin) - 1):
+            return False
+        self.struct.width = 2 if self.narrow else 4
+        return True
 
     def set_bitmaps(self) -> bool:
         """Make a bitmap of the cells that each run goes to, if these take little more room than a list.
@@ -303,7 +318,8 @@ class SpikeQueue:
         return self._structure.synapses(self._list(self.struct.offset))
 
     def advance(self) -> None:
-        self._counts[self.struct.offset] = 0
+        step = self._carried[self.struct.offset]
+        self._counts[self.struct.offset] = step.count = step.runs = 0
         self.struct.offset = (self.struct.offset + 1) % self.struct.length
 
     def _full_state(self) -> tuple[float | None, list[np.ndarray]]:

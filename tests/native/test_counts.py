@@ -14,6 +14,7 @@ CASES = {
     "dense": {},
     "sparse": {"density": 0.02, "every": 2},
     "delays": {"delays": True},
+    "many at once": {"delays": True, "sources": 600, "every": 3, "code": "v_post += 0.02"},
     "all at once": {"sources": 600, "every": 1, "code": "v_post += 0.01"},  # more than a byte can count
     "subgroup": {"low": 65},
     "backwards": {"on_post": True},
@@ -62,7 +63,7 @@ def test_counts_change_nothing_but_last_bits(name, native, on_numpy):
     expected = on_numpy(run, **CASES[name])
     assert len(expected[2]) > 300
     found = {}
-    for chosen in ("all", "-bitmaps", "-counts", "exact"):
+    for chosen in ("all", "-bitmaps", "-carried", "-counts", "exact"):
         b2.set_device("native", rewrites=chosen)
         found[chosen] = run(**CASES[name])
         wanted = "switched off" if chosen in ("-counts", "exact") else ""
@@ -70,7 +71,7 @@ def test_counts_change_nothing_but_last_bits(name, native, on_numpy):
     for values in zip(expected, *found.values(), strict=True):
         for its in values[1:]:
             np.testing.assert_allclose(its, values[0], rtol=1e-13, atol=1e-13)
-    for chosen, other in (("all", "-bitmaps"), ("-counts", "exact")):
+    for chosen, other in (("all", "-bitmaps"), ("all", "-carried"), ("-counts", "exact")):
         for values in zip(found[chosen], found[other], strict=True):
             np.testing.assert_array_equal(*values)
     for values in zip(found["exact"], expected, strict=True):
@@ -89,10 +90,46 @@ def test_counts_in_float32(name, native):
     np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5, atol=1e-5)
 
 
-def test_bitmaps_are_for_dense_connections(native):
-    for density, reason in ((0.2, ""), (0.02, "a spike reaches few of the cells at a time")):
-        run(density=density, every=2)
-        assert noted(native, "bitmaps") == [reason]
+def test_what_is_taken_where(native):
+    few, parts = "a spike reaches few of the cells at a time", "spikes reach them in few parts"
+    for case, bitmaps, carried in (("dense", "", parts), ("sparse", few, parts), ("delays", few, "")):
+        run(**CASES[case])
+        assert (noted(native, "bitmaps"), noted(native, "carried")) == ([bitmaps], [carried])
+
+
+@pytest.mark.parametrize("chosen", ["all", "-carried"])
+def test_spikes_on_their_way_are_stored_restored_and_run_on(chosen, native):
+    """What spikes carry is not stored: after restore, and after other delays, cells are read from lists."""
+    b2.set_device("native", rewrites=chosen)
+    rng = np.random.default_rng(2)
+    source = b2.SpikeGeneratorGroup(200, np.tile(np.arange(200), 6), np.repeat(np.arange(6), 200) * 0.5 * ms)
+    target = b2.NeuronGroup(CELLS, "v : 1")
+    synapses = b2.Synapses(source, target, on_pre="v_post += 0.25")
+    pre, post = np.nonzero(rng.random((200, CELLS)) < 0.2)
+    synapses.connect(i=pre, j=post)
+    steps = rng.integers(0, 12, len(pre))
+    synapses.delay = steps * 0.1 * ms
+    net = b2.Network(source, target, synapses)
+
+    def expected(now):  # spikes of every fifth step that have arrived before this one
+        arrived = np.sum(steps[:, np.newaxis] + 5 * np.arange(6) < now, axis=1)
+        return 0.25 * np.bincount(post, weights=arrived, minlength=CELLS)
+
+    net.run(1.3 * ms)
+    np.testing.assert_array_equal(target.v[:], expected(13))
+    net.store()
+    for _ in range(2):
+        net.run(0.4 * ms)
+        net.run(0.6 * ms)
+        np.testing.assert_array_equal(target.v[:], expected(23))
+        net.restore()
+    assert noted(native, "carried") == ["" if chosen == "all" else "switched off"]
+    net.run(0.8 * ms)
+    before = target.v[:].copy()
+    np.testing.assert_array_equal(before, expected(21))
+    synapses.delay = 0.2 * ms  # spikes on their way keep the delay that they were sent with
+    net.run(3 * ms)
+    np.testing.assert_array_equal(target.v[:], expected(100))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ REWRITES = {
     "targets": "the cells that spikes reach are read in the order of arrival, in 16 bits if possible",
     "counts": "where every spike brings the same, the spikes that reach a cell are counted and added at once",
     "bitmaps": "the cells that counted spikes reach are read from bitmaps, 512 at a time",
+    "carried": "spikes that are counted carry the cells that they reach along",
     "guards": "spikes are delivered to all cells, and refractory ones get their values back",
     "matrix": "the spikes that all-to-all connections bring in a step are taken together, eight synapses at a time",
     "unchanged": "rows of synapses whose change is zero are left as they are",
@@ -98,7 +99,7 @@ def rewritten(generator: Any, scalar: dict[str, Any], vector: dict[str, Any], dr
                 raise NotLegal("traces are kept by cells")
             found["matrix"] = matrix.rewrite(generator, scalar[name], vector[name], draft.rewrites)
             found["delivery"].changes = []
-            for other in (delivery.ROWS, delivery.GUARDS, delivery.COUNTS, delivery.BITMAPS):
+            for other in (delivery.ROWS, delivery.GUARDS, delivery.COUNTS, delivery.BITMAPS, delivery.CARRIED):
                 draft.notes.pop(other, None)
             draft.notes.update(dict.fromkeys([matrix.MATRIX, *sorted(found["matrix"].used)]))
         except NotLegal as reason:

@@ -8,6 +8,10 @@ those of n additions. Taken in steps in which many synapses are reached, seen fr
 ``bitmaps``: the cells that a source reaches are read from a bitmap instead of a list, 512 cells with each instruction.
 The same counts, so the same results to the last bit. Taken where a source reaches more than about three in a hundred
 cells with one delay, as the bitmaps would take more room and time otherwise.
+
+``carried``: a spike that is sent copies the cells that it reaches into the ring of spikes on their way. When it
+arrives, they lie one after another with those of all other spikes. The same counts, too. Taken where a source has
+several delays and no bitmaps, while many spikes arrive.
 """
 
 from __future__ import annotations
@@ -22,10 +26,9 @@ from brian2.utils.stringtools import get_identifiers
 
 from brainsim.native.rewrites.expressions import NotLegal
 
-COUNTS, BITMAPS = "counts", "bitmaps"
+COUNTS, BITMAPS, CARRIED = "counts", "bitmaps", "carried"
 #: With fewer cells it does not matter.
 FEWEST = 512
-_VECTORS = {"double": "native::Doubles", "float": "native::Floats"}
 
 
 @dataclass
@@ -33,7 +36,6 @@ class Change:
     """What one statement adds to a variable for each spike."""
 
     kind: str  # C++ type of the variable
-    vector: str
     array: str
     guard: str  # the array of truth values that must be set; nullptr: none
     value: str
@@ -73,7 +75,6 @@ def rewrite(generator: Any, statements: list[Any], guards: dict[str, str]) -> li
         found.append(
             Change(
                 kind,
-                _VECTORS[kind],
                 generator.get_array_name(variable),
                 "nullptr" if guard is None else generator.get_array_name(variables[guard]),
                 f"{kind}({'-' if statement.op == '-=' else ''}({generator.translate_expression(statement.expr)}))",

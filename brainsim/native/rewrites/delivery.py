@@ -27,7 +27,7 @@ from brian2.utils.stringtools import get_identifiers, stripped_deindented_lines
 
 from brainsim.native.queues import AHEAD
 from brainsim.native.rewrites import counts, vectors
-from brainsim.native.rewrites.counts import BITMAPS, COUNTS
+from brainsim.native.rewrites.counts import BITMAPS, CARRIED, COUNTS
 from brainsim.native.rewrites.expressions import NotLegal
 
 TARGETS, GUARDS, ROWS, BLOCKS = "targets", "guards", "rows", "blocks"
@@ -221,9 +221,11 @@ def rewrite(
             raise NotLegal("switched off")
         found.changes = counts.rewrite(generator, statements, generator.arrays_helper(statements)[3])
         notes[COUNTS] = None
-        notes[BITMAPS] = "switched off"
+        notes[BITMAPS] = notes[CARRIED] = "switched off"
         if BITMAPS in rewrites:
             notes[BITMAPS] = None if reader.queue.set_bitmaps() else "a spike reaches few of the cells at a time"
+        if CARRIED in rewrites:
+            notes[CARRIED] = None if notes[BITMAPS] and reader.queue.set_carried() else "spikes reach them in few parts"
         return found, notes
     except NotLegal as reason:
         notes[COUNTS] = str(reason)

@@ -59,7 +59,7 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
 {% endmacro %}
 {% block body %}
     Queue& _queue = *task.queue;
-    const native::Arrivals _arrivals(_queue);
+    native::Arrivals _arrivals(_queue);
     if (_arrivals.count > 0) {
         const int32_t* const _synapse = _queue.synapse;
         {% if _delivery.other %}
@@ -89,18 +89,32 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
             {{ _loop(vector_code, '') }}
         }
         {% elif _delivery.changes %}
-        if (_arrivals.synapses() > (_queue.high - _queue.low) / 8) {
-            native::Counts _counts(_arrivals);
-            const bool _bitmaps = _queue.bitmap && _arrivals.whole();
-            for (int64_t _from = 0, _to; _from < _arrivals.count; _from = _to) {
-                _to = _arrivals.count < _from + _counts.most ? _arrivals.count : _from + _counts.most;
-                if (_bitmaps) _counts.from_bitmaps(_from, _to);
-                else _counts.from_lists(_others, _from, _to);
-                {% for change in _delivery.changes %}
-                _counts.add<{{ change.vector }}>({{ change.array }}, {{ change.value }}, {{ change.guard }});
-                {% endfor %}
+        const bool _many = _arrivals.synapses() > (_queue.high - _queue.low) / 8;
+        _queue.carrying = _many && _queue.width;
+        const auto _add = [&](const auto& _counts) {
+            {% for change in _delivery.changes %}
+            _counts.add({{ change.array }}, {{ change.value }}, {{ change.guard }});
+            {% endfor %}
+        };
+        if (_many && _queue.bitmap && _arrivals.whole()) {
+            native::Counts<uint8_t> _counts(_arrivals);
+            for (int64_t _from = 0; _from < _arrivals.count; _from += _counts.most) {
+                _counts.from_bitmaps(_from, _counts.last(_from));
+                _add(_counts);
+            }
+        } else if (_many && _arrivals.carried() && _arrivals.count <= native::Counts<uint16_t>::most) {
+            native::Counts<uint16_t> _counts(_arrivals);
+            _counts.from_carried(_others);
+            _add(_counts);
+        } else if (_many) {
+            _arrivals.look_up();
+            native::Counts<uint16_t> _counts(_arrivals);
+            for (int64_t _from = 0; _from < _arrivals.count; _from += _counts.most) {
+                _counts.from_lists(_others, _from, _counts.last(_from));
+                _add(_counts);
             }
         } else {
+            _arrivals.look_up();
             {{ _loop(vector_code, '') }}
         }
         {% elif _delivery.held %}
