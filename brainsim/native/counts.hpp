@@ -25,9 +25,15 @@ template <class Count> struct Counts {
 
     const Arrivals& arrivals;
     const Queue& queue;
-    Count* counts;  // of cells 0 <= cell < queue.high, and some more
+    const int64_t from, to;  // only cells from <= cell < to are counted
+    Count* counts;           // of cells 0 <= cell < queue.high, and some more
 
-    explicit Counts(const Arrivals& arrivals) : arrivals(arrivals), queue(arrivals.queue)
+    // For the cells that a thread owns, if several share this.
+    Counts(const Arrivals& arrivals, const Task& task, Part part)
+        : arrivals(arrivals),
+          queue(arrivals.queue),
+          from(within(first_of(task, part), queue.low, queue.high)),
+          to(within(last_of(task, part, queue.high), from, queue.high))
     {
         static thread_local Scratch<Count> scratch;
         counts = aligned(scratch.room_for(queue.low + 64 * queue.words + 64));
@@ -37,21 +43,29 @@ template <class Count> struct Counts {
 
     template <class T> static T* aligned(T* from) { return reinterpret_cast<T*>((uintptr_t(from) + 63) & ~uintptr_t(63)); }
 
+    static int64_t within(int64_t cell, int64_t low, int64_t high) { return cell < low ? low : cell > high ? high : cell; }
+
+    void clear() { std::memset(counts + from, 0, size_t(to - from) * sizeof(Count)); }
+
     // Synapse by synapse, for arrivals first <= arrival < last.
-    template <class T> void from_lists(const T* others, int64_t first, int64_t last)
+    template <class T> void from_lists(const T* others, int64_t first, int64_t last, Part part)
     {
-        Count* const count = counts;
-        std::memset(count + queue.low, 0, size_t(queue.high - queue.low) * sizeof(Count));
-        for (int64_t arrival = first; arrival < last; arrival++) {
-            arrivals.prefetch(others, others, arrival + arrivals.ahead, Arrivals::all);
-            add_list(count, others + arrivals.begin(arrival), arrivals.end(arrival) - arrivals.begin(arrival));
+        clear();
+        const Blocks blocks(queue, part, false);
+        for (int64_t block = blocks.first; block < blocks.last; block++) {
+            for (int64_t arrival = first; arrival < last; arrival++) {
+                int64_t begin, end;
+                arrivals.part(others, arrival, block, begin, end);
+                arrivals.prefetch(others, others, arrival + arrivals.ahead, block);
+                add_list(counts, others + begin, end - begin);
+            }
         }
     }
 
     // From what was carried along with the spikes: the same cells, one list for all runs.
     template <class T> void from_carried(const T*)
     {
-        std::memset(counts + queue.low, 0, size_t(queue.high - queue.low) * sizeof(Count));
+        clear();
         const Carried& carried = queue.carried[queue.offset];
         add_list(counts, reinterpret_cast<const T*>(carried.cells), carried.count);
     }
@@ -70,7 +84,7 @@ template <class Count> struct Counts {
     void from_bitmaps(int64_t first, int64_t last)
     {
         static thread_local Scratch<uint64_t> scratch;
-        const int64_t words = queue.words;
+        const int64_t words = queue.words, start = (from - queue.low) / 512 * 8, end = (to - queue.low + 511) / 512 * 8;
         uint64_t* const planes = aligned(scratch.room_for(9 * words + 8));  // bit k of the counts of all cells
         uint64_t* const none = planes + 8 * words;
         std::memset(none, 0, size_t(words) * 8);
@@ -85,7 +99,7 @@ template <class Count> struct Counts {
             const bool fresh = arrival == first;
             const int64_t before = used;
             while ((int64_t(1) << used) <= arrival - first + 8 && used < 8) used++;
-            for (int64_t at = 0; at < words; at += 8) {
+            for (int64_t at = start; at < end; at += 8) {
                 for (int i = 0; i < 8; i++) __builtin_prefetch(next[i] + at);
                 const auto bits = [&](int i) { return bits_at(rows[i] + at); };
                 uint64_t* const plane = planes + at;
@@ -104,7 +118,7 @@ template <class Count> struct Counts {
             }
         }
         // Cell c of 512 is bit c / 64 of byte c % 64, so that the bits of 64 cells are unpacked by a shift.
-        for (int64_t at = 0; at < words; at += 8) {
+        for (int64_t at = start; at < end; at += 8) {
             for (int64_t bit = 0; bit < 8; bit++) {
                 Bits count{};
                 for (int64_t k = 0; k < used; k++) {
@@ -115,14 +129,13 @@ template <class Count> struct Counts {
         }
     }
 
-    // to[cell] += count * change, where `guard` is true (null: everywhere).
-    template <class T> void add(T* to, T change, const char* guard) const
+    // values[cell] += count * change, where `guard` is true (null: everywhere).
+    template <class T> void add(T* values, T change, const char* guard) const
     {
-        const int64_t low = queue.low, size = queue.high - low;
         if (guard == nullptr)
-            add_to<false>(to + low, change, guard, counts + low, size);
+            add_to<false>(values + from, change, guard, counts + from, to - from);
         else
-            add_to<true>(to + low, change, guard + low, counts + low, size);
+            add_to<true>(values + from, change, guard + from, counts + from, to - from);
     }
 
     template <class T> using Eight __attribute__((vector_size(8 * sizeof(T)))) = T;
@@ -136,14 +149,14 @@ template <class Count> struct Counts {
     }
 
     template <bool guarded, class T>
-    static void add_to(T* to, T change, const char* guard, const Count* count, int64_t size)
+    static void add_to(T* values, T change, const char* guard, const Count* count, int64_t size)
     {
         typedef int64_t Lanes __attribute__((vector_size(64)));
         const Lanes bytes = {255, 255l << 8, 255l << 16, 255l << 24, 255l << 32, 255l << 40, 255l << 48, -1l << 56};
         int64_t cell = 0;
         for (; cell + 8 <= size; cell += 8) {
             Eight<T> before, after;
-            std::memcpy(&before, to + cell, sizeof before);
+            std::memcpy(&before, values + cell, sizeof before);
             after = before + widened<T>(count + cell) * change;
             if (guarded) {
                 int64_t word;
@@ -151,10 +164,10 @@ template <class Count> struct Counts {
                 const Lanes set = ((Lanes{} + word) & bytes) != 0;  // each lane looks at its byte
                 after = __builtin_convertvector(set, decltype(before < after)) != 0 ? after : before;
             }
-            std::memcpy(to + cell, &after, sizeof after);
+            std::memcpy(values + cell, &after, sizeof after);
         }
         for (; cell < size; cell++)
-            if (!guarded || guard[cell]) to[cell] += T(int(count[cell])) * change;
+            if (!guarded || guard[cell]) values[cell] += T(int(count[cell])) * change;
     }
 };
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from brian2 import ms
 
+from brainsim.native import threads
+
 pytestmark = pytest.mark.compiled
 
 CELLS = 700  # one whole piece of 512, and a rest that is no multiple of 8
@@ -75,6 +77,20 @@ def test_counts_change_nothing_but_last_bits(name, native, on_numpy):
         for values in zip(found[chosen], found[other], strict=True):
             np.testing.assert_array_equal(*values)
     for values in zip(found["exact"], expected, strict=True):
+        np.testing.assert_array_equal(*values)
+
+
+@pytest.mark.parametrize("name", ["dense", "sparse", "delays", "subgroup"])
+def test_each_thread_counts_for_its_own_cells(name, native, monkeypatch):
+    monkeypatch.setattr(threads, "least", 0.0)
+    monkeypatch.setattr(threads, "PIECE", 8)
+    found = []
+    for number in (1, 3):
+        b2.set_device("native", threads=number)
+        found.append(run(**CASES[name]))
+    assert native.explain().count("\n       threads, each") == 3
+    assert noted(native, "counts") == [""]
+    for values in zip(*found, strict=True):
         np.testing.assert_array_equal(*values)
 
 
