@@ -218,7 +218,9 @@ class NativeCodeObject(CodeObject):
         if block == "run":
             self.device.call(self)
         elif block == "before_run" and self.template_name == "synapses_push_spikes":
-            self.owner.initialise_queue()
+            if not self.owner.queue.fresh:  # delivery has not looked at it
+                self.owner.initialise_queue()
+            self.owner.queue.fresh = False
         elif block == "after_run" and self.template_name == "threshold":
             self.event_variable.get_value()[-1] = 0  # the number of events
 
