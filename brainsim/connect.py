@@ -122,7 +122,9 @@ def fixed_number(n_source, n_target, rng, number, multapses=False, offset=None):
         fewer = min(number, free - number)
         pair = np.zeros(0, dtype=np.int64)
         while len(pair) < fewer:
-            pair = np.union1d(pair, rng.integers(0, free, fewer - len(pair)))
+            pair = np.concatenate([pair, rng.integers(0, free, fewer - len(pair))])
+            pair.sort()
+            pair = pair[np.append(True, pair[1:] != pair[:-1])]
         if fewer < number:  # what was drawn is what is left out
             taken = np.ones(free, dtype=bool)
             taken[pair] = False

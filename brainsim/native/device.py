@@ -126,9 +126,9 @@ class NativeDevice(RuntimeDevice):
         self, synapses: Synapses, condition: Any = None, i: Any = None, j: Any = None, *args: Any, **kwds: Any
     ) -> None:
         """``Synapses.connect``: large arrays of pairs are stored at once, without Brian2's copies of them."""
-        if condition is None and not args and not set(kwds) - {"namespace", "level"}:
-            if wiring.connect(self, synapses, i, j):
-                return
+        plain = condition is None and not args and not set(kwds) - {"namespace", "level"}
+        if plain and wiring.connect(self, synapses, i, j):
+            return
         kwds["level"] = kwds.get("level", 0) + 1
         Synapses.connect.original_function(synapses, condition, i, j, *args, **kwds)
 

@@ -69,6 +69,8 @@ class Structure:
         Sources are numbered ``first <= source < last``.
     """
 
+    synapse: np.ndarray | None  # the synapse at each place; None where that is its number
+
     def __init__(self, sources: np.ndarray, steps: np.ndarray, first: int, last: int) -> None:
         count = len(sources)
         one = steps.size == 0 or int(steps.min()) == int(steps.max())
@@ -115,12 +117,12 @@ class Structure:
 
     def is_same(self, other: Structure) -> bool:
         """Whether runs and places are the same."""
-        if (self.synapse is None) != (other.synapse is None):
-            return False
-        pairs = [(self.row, other.row), (self.begin, other.begin), (self.delay, other.delay)]
-        if self.synapse is not None:
-            pairs.append((self.synapse, other.synapse))
-        return all(np.array_equal(mine, its) for mine, its in pairs)
+        if self.synapse is None or other.synapse is None:
+            same = self.synapse is other.synapse
+        else:
+            same = np.array_equal(self.synapse, other.synapse)
+        pairs = (self.row, other.row), (self.begin, other.begin), (self.delay, other.delay)
+        return same and all(np.array_equal(mine, its) for mine, its in pairs)
 
     def synapses(self, listed: np.ndarray) -> np.ndarray:
         """The numbers of the synapses in a list of the queue."""

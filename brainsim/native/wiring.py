@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from brian2.synapses.synapses import Synapses
 
-from brainsim.native.arrays import PACKED_FROM, pieces
+from brainsim.native import arrays
+from brainsim.native.arrays import pieces
 
 
 def connect(device: Any, synapses: Synapses, i: Any, j: Any) -> bool:
@@ -18,7 +19,7 @@ def connect(device: Any, synapses: Synapses, i: Any, j: Any) -> bool:
     ends = (i, synapses.source, "pre", "outgoing"), (j, synapses.target, "post", "incoming")
     if not all(isinstance(cells, np.ndarray) and cells.ndim == 1 and cells.dtype.kind == "i" for cells, *_ in ends):
         return False
-    if len(i) != len(j) or len(i) < PACKED_FROM or len(synapses) or synapses.multisynaptic_index is not None:
+    if len(i) != len(j) or len(i) < arrays.PACKED_FROM or len(synapses) or synapses.multisynaptic_index is not None:
         return False
     if any(int(cells.min()) < 0 or int(cells.max()) >= len(group) for cells, group, *_ in ends):
         return False  # Brian2 has words for it
