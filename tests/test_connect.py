@@ -324,7 +324,7 @@ def test_many_of_many_pairs_without_repeats(share):
     i, j = connect.fixed_number(n, m, rng(), number, offset=offset)
     assert i.dtype == j.dtype == np.int32 and len(i) == number
     assert np.all(np.diff(i.astype(np.int64) * m + j) > 0), "sorted, and none twice"
-    assert not np.any(j == i + offset) and 0 <= j.min() and j.max() < m and i.max() < n
+    assert not np.any(j == i + offset) and j.min() >= 0 and j.max() < m and i.max() < n
     for ends, size, other in ((i, n, m), (j, m, n)):
         degrees = np.bincount(ends, minlength=size)
         expected = other * share * (1 - share)  # hypergeometric: one row of a large draw
