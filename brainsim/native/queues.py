@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -165,11 +167,12 @@ class SpikeQueue:
         self._dt: float | None = None
         self._finalizer: weakref.finalize | None = None
         self.narrow = self.dense = self.distinct = False
+        self.shared = False  # whether threads can share delivery
         self.fresh = False  # prepared already, by who needed to know the structure
         self._other: np.ndarray | None = None
         #: What the lists were made of: they need not be made again while it is the same.
         self._made_of: tuple[Packed | float | None, ...] = ()
-        self._other_of: tuple[Packed | None, Structure] | None = None
+        self._other_of: tuple[Any, ...] = ()
         self._allocate(1)
         self._connect(Structure(np.zeros(0, np.int32), np.zeros(1, np.int64), source_start, source_end))
 
@@ -193,10 +196,14 @@ class SpikeQueue:
         )
         struct.synapse = None if structure.synapse is None else structure.synapse.ctypes.data
 
-    def set_other_ends(self, cells: GrowingArray) -> None:
-        """Note the cell at the other end of each synapse, by place, and how they follow one another in a run."""
+    def set_other_ends(self, cells: GrowingArray, bounds: Sequence[int]) -> None:
+        """Note the cell at the other end of each synapse, by place, and how they follow one another in a run.
+
+        Thread ``n`` will deliver to the cells ``bounds[n]`` to ``bounds[n + 1]``.
+        """
         structure, stored = self._structure, cells.packed
-        if stored is not None and self._other_of == (stored, structure):
+        other_of = (stored, structure, tuple(bounds))
+        if stored is not None and self._other_of == other_of:
             return
         if structure.synapse is None and isinstance(stored, Narrow):
             self._other, self.narrow = stored.values, True
@@ -216,27 +223,36 @@ class SpikeQueue:
             self.dense &= bool(least == most == 1)
             self.distinct &= bool(least > 0)
             ascending &= bool(least >= 0)
-        self._set_blocks(ascending)
-        self._other_of = (stored, structure)
+        self._set_blocks(ascending, bounds)
+        self._other_of = other_of
 
-    def _set_blocks(self, ascending: bool) -> None:
-        """Cut long runs into parts that go to so few cells that their values stay in the cache."""
+    def _set_blocks(self, ascending: bool, bounds: Sequence[int]) -> None:
+        """Cut runs into those parts that threads deliver, and long ones so that values of cells stay in the cache."""
         assert self._other is not None
         begin, struct = self._structure.begin, self.struct
         runs = len(begin) - 1
         cells = int(self._other.max(initial=0)) + 1
-        blocks = min(-(-cells * prefs["core.default_float_dtype"]().itemsize // BLOCK), 64)
+        size = prefs["core.default_float_dtype"]().itemsize
+        blocks = min(-(-cells * size // BLOCK), 64)
         if not ascending or not runs or blocks * SHORTEST > len(self._other) / runs:
             blocks = 1
-        struct.blocks, struct.block_size = blocks, max(1, -(-cells // blocks))
+        struct.blockwise = int(blocks > 1)
+        self.shared = ascending and runs > 0 and len(bounds) > 2
+        edges: list[Any] = []
+        share = [0]
+        for first, last in itertools.pairwise(bounds if self.shared else (0, cells)):
+            parts = min(max(1, -(-(last - first) * size // BLOCK)), blocks)
+            edges.append(first + -(-(last - first) // parts) * np.arange(parts))
+            share.append(share[-1] + parts)
+        struct.blocks = blocks = share[-1]
+        self._edge, self._share = np.hstack([*edges, 2**31 - 1]).astype(np.int32), np.array(share, np.int64)
+        struct.edge, struct.share = self._edge.ctypes.data, self._share.ctypes.data
         self._cut = np.zeros((runs, blocks - 1), np.int32)
+        block_of = np.repeat(np.arange(blocks), np.diff(np.minimum(self._edge, cells)))  # of each cell
         for first in range(0, runs if blocks > 1 else 0, 1024):  # some at a time: this takes memory
             some = begin[first : first + 1025]
             lengths = np.diff(some)
-            key = (
-                np.repeat(np.arange(len(lengths)) * blocks, lengths)
-                + self._other[some[0] : some[-1]] // struct.block_size
-            )
+            key = np.repeat(np.arange(len(lengths)) * blocks, lengths) + block_of[self._other[some[0] : some[-1]]]
             counts = np.bincount(key, minlength=len(lengths) * blocks).reshape(-1, blocks)
             self._cut[first : first + 1024] = np.cumsum(counts, axis=1)[:, :-1]
         struct.cut = self._cut.ctypes.data
