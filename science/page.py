@@ -79,6 +79,8 @@ def _lines(row: Row, result: dict[str, Any] | None) -> list[str]:
         here = _number(mean, row.measure, row)
         besides = [f"{words} {_number(mean, name, row)}" for name, words in row.beside.items() if name in mean]
         here += (f" (n = {mean['n']})" if "run.seed" in row.over else "") + "".join(f"; {one}" for one in besides)
+        if stopped := sum(bool(point.get("stopped")) for point in result["points"]):
+            here += f"; {stopped} of {len(result['points'])} runs not finished"
         what = f"{row.title}, {varied}" if varied else row.title
         said = paper if not lines else ""
         if value:

@@ -242,12 +242,12 @@ def _monitor(b2: Any, watch: Watch, plan: Plan, built: Built, clocks: _Clocks) -
 # --- phases -------------------------------------------------------------------------------------------
 
 
-def enter(built: Built, phase: Phase) -> None:
-    """Groups named under ``fresh`` go back to their first values; what the phase sets is set."""
+def enter(built: Built, phase: Phase, number: int = 0) -> None:
+    """Groups named under ``fresh`` go back to their first values; what the phase sets in that round is set."""
     by_name = {group.name: group for group in built.plan.groups}
     for name in phase.fresh:
         _refresh(built, by_name[name])
-    for name, constant in phase.set:
+    for name, constant in phase.changes(number):
         if name not in built.unconnected:
             setattr(_object(built, name), constant.name, quantity(constant.value))
 

@@ -21,6 +21,7 @@ from brian2.core.variables import ArrayVariable, Constant
 from brian2.devices.device import get_device
 from brian2.input.binomial import BinomialFunction
 
+from brainsim.native import threads
 from brainsim.native.arrays import FixedArray, GrowingArray
 from brainsim.native.marks import MARKED
 from brainsim.native.rewrites import delivery, rewritten
@@ -85,6 +86,7 @@ class NativeCodeGenerator(CPPCodeGenerator):
         scalar_code, vector_code, keywords = super().translate_statement_sequence(scalar, vector)
         self._draws = 0
         keywords["rewritten"] = rewritten(self, scalar, vector, draft)
+        draft.access = threads.access(self, scalar, vector, keywords["rewritten"])
         if "spike" in scalar_code:
             _apart(scalar_code, vector_code)
         return scalar_code, vector_code, keywords
@@ -117,6 +119,8 @@ class NativeCodeObject(CodeObject):
         self.copies: list[Any] = []  # that it reads, see rewrites/ordered.py
         self.event_variable: Any = None  # the list of events that a thresholder writes
         self.device = get_device()
+        #: What it reaches, if threads can share it; else the reason why not.
+        self.access = self.device.draft.access
         #: Which rewrites were taken, and of the others why not.
         self.rewrites = self.device.draft.notes
         #: The text of the function.
