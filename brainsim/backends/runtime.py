@@ -53,7 +53,7 @@ def run(
         # What is no number any more is told in a note of Brian2's, not by numpy in the middle of the progress bar.
         stack.enter_context(np.errstate(all="ignore"))
         try:
-            built = builder.build(plan, samples, order, saved)
+            built = builder.build(plan, samples, order, saved, by_arrival=target == "native")
             b2.seed(seeds.noise_seed(plan.seed))
             watcher = _Watcher(plan, Delivery(built, recorder), progress)
             first = 0
