@@ -58,6 +58,7 @@ class NativeDevice(RuntimeDevice):
         #: What rewrites may not do in the network that is being prepared: see traces.py and ordered.py.
         self.no_traces: dict[ArrayVariable, str] = {}
         self.not_ordered: set[ArrayVariable] = set()
+        self.copies: dict[ArrayVariable, ordered.Copy] = {}  # that code writes, too
         #: Who is told before Python reads or writes a variable.
         self._watchers: WeakKeyDictionary[ArrayVariable, WeakSet[Any]] = WeakKeyDictionary()
         self.exposed: WeakSet[ArrayVariable] = WeakSet()  # what may be written without our knowing
@@ -98,9 +99,14 @@ class NativeDevice(RuntimeDevice):
             watcher.touched()
         array = self.arrays[var]
         if isinstance(var, DynamicArrayVariable):
-            var.size = array.shape if var.ndim > 1 else len(array)
+            self.refresh_size(var)
             return array.data if access_data else array
         return array
+
+    def refresh_size(self, var: DynamicArrayVariable) -> None:
+        """Let a variable know how far its array has grown."""
+        array = self.arrays[var]
+        var.size = array.shape if var.ndim > 1 else len(array)
 
     def fill_with_array(self, var: ArrayVariable, arr: np.ndarray) -> None:
         self.get_value(var, access_data=False)  # other variables may have to be brought up to date first
@@ -201,6 +207,7 @@ class NativeDevice(RuntimeDevice):
                 abstract_code, variables, variable_indices = self._with_traces(
                     draft, owner, pathway, abstract_code, variables, variable_indices
                 )
+            abstract_code = dict(abstract_code)
             copies = ordered.rewrite(self, pathway, abstract_code, variables, variable_indices)
             if copies:
                 draft.notes[ordered.NAME] = None

@@ -52,6 +52,7 @@ def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any], ra
     with integrators.kept():
         device.no_traces.clear()
         device.not_ordered.clear()
+        device.copies.clear()
         while True:
             device.forget(net)
             _before_run(net, namespace)
@@ -93,7 +94,7 @@ def _with_traces(device: Any, steps: list[Step]) -> tuple[list[Step], list[Trace
 def _copies(device: Any, steps: list[Step]) -> list[ordered.Copy] | None:
     """The copies that the steps read; None if some turned out not to be legal."""
     codeobjects = [step.codeobject for step in steps if step.codeobject is not None]
-    copies = [copy for codeobject in codeobjects for copy in codeobject.copies]
+    copies = list(dict.fromkeys(copy for codeobject in codeobjects for copy in codeobject.copies))
     for copy in copies:
         if any(copy.is_used_by(codeobject) for codeobject in codeobjects):
             device.not_ordered.add(copy.original)

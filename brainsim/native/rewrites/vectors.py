@@ -1,8 +1,8 @@
 """vectors: loops over cells take eight at a time, in vectors the compiler is told about.
 
 Legal where every statement works on the cell's own values: arrays are read and written at the place of the cell (or of
-the cell of a subgroup), and functions are those of expressions.py. Loops over synapses are such loops too; they may read
-values of the cells at both ends, which are picked up one by one. Arithmetic is the same operations in the same order,
+the cell of a subgroup), and functions are those of expressions.py. Loops over synapses are such loops too, and may read
+values of the cells at their ends, which are picked up one by one. Arithmetic is the same operations in the same order,
 so results are the same bits. Two modules say what else may happen inside: refractory.py and, for exp, docs/native.md.
 """
 
