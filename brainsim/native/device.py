@@ -99,14 +99,9 @@ class NativeDevice(RuntimeDevice):
             watcher.touched()
         array = self.arrays[var]
         if isinstance(var, DynamicArrayVariable):
-            self.refresh_size(var)
+            var.size = array.shape if var.ndim > 1 else len(array)
             return array.data if access_data else array
         return array
-
-    def refresh_size(self, var: DynamicArrayVariable) -> None:
-        """Let a variable know how far its array has grown."""
-        array = self.arrays[var]
-        var.size = array.shape if var.ndim > 1 else len(array)
 
     def fill_with_array(self, var: ArrayVariable, arr: np.ndarray) -> None:
         self.get_value(var, access_data=False)  # other variables may have to be brought up to date first

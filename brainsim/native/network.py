@@ -95,8 +95,9 @@ def _copies(device: Any, steps: list[Step]) -> list[ordered.Copy] | None:
     """The copies that the steps read; None if some turned out not to be legal."""
     codeobjects = [step.codeobject for step in steps if step.codeobject is not None]
     copies = list(dict.fromkeys(copy for codeobject in codeobjects for copy in codeobject.copies))
+    python = any(step.codeobject is None for step in steps)  # after which copies are made again
     for copy in copies:
-        if any(copy.is_used_by(codeobject) for codeobject in codeobjects):
+        if (python and copy.written) or any(copy.is_used_by(codeobject) for codeobject in codeobjects):
             device.not_ordered.add(copy.original)
     return None if any(copy.original in device.not_ordered for copy in copies) else copies
 

@@ -8,8 +8,9 @@ copy is made again; when a view of its memory was handed out (``device.array``),
 
 In all-to-all connections the copy may also be written: postsynaptic spikes then reach rows of a second matrix, in which
 the synapses of a postsynaptic cell follow one another, and each new value is stored in both. Legal where all code that
-writes the variable belongs to postsynaptic pathways of these synapses, each with one delay, and none of their variables
-is event-driven. (A pathway alone that calls a function prepared for a row, see matrix.py, is as fast without.)
+writes the variable belongs to postsynaptic pathways of these synapses, each with one delay, none of their variables is
+event-driven, and no Python is run in time steps, after which the copy would have to be made again. (A pathway alone
+that calls a function prepared for a row, see matrix.py, is as fast without.)
 """
 
 from __future__ import annotations
