@@ -34,6 +34,8 @@ def run(
     ``folder`` takes the log of a compilation that failed.
     """
     b2 = brian.load()
+    from brainsim.native import integrators  # imports Brian2
+
     builds = native.load().statistics if target == "native" else None
     compiled = builds.seconds if builds else 0.0
     start = time.perf_counter()
@@ -44,6 +46,7 @@ def run(
         notes = stack.enter_context(brian.quiet())
         stack.enter_context(brian.preferences(**settings(target)))
         stack.enter_context(brian.device("native" if target == "native" else "runtime"))
+        stack.enter_context(integrators.kept())
         stack.callback(np.random.set_state, random_state)
         # What is no number any more is told in a note of Brian2's, not by numpy in the middle of the progress bar.
         stack.enter_context(np.errstate(all="ignore"))
