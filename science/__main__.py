@@ -13,9 +13,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 import brainsim
 from brainsim.errors import BrainsimError, FitError, nearest
-from science import page
+from science import figures, page
 from science.rows import RESULTS, Row, read
 
 RUNS = Path("runs") / "science"
@@ -23,6 +25,7 @@ RUNS = Path("runs") / "science"
 
 def sweep(row: Row, jobs: int | None) -> brainsim.Sweep:
     """Run the sweep of a row, or what is left of it. One whose files have changed stays, and another is begun."""
+    more: dict = {"measures": row.further} if row.further else {}
     asked = json.dumps([row.experiment, row.set, row.over], sort_keys=True)
     folder = RUNS / f"{row.name}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
 
@@ -31,11 +34,11 @@ def sweep(row: Row, jobs: int | None) -> brainsim.Sweep:
 
     if folder.exists():
         try:
-            return brainsim.sweep(folder, jobs=jobs, progress=tell)
+            return brainsim.sweep(folder, jobs=jobs, progress=tell, **more)
         except FitError as error:
             print(f"{row.name}: {error.problems[0].message}: beginning anew", flush=True)
             folder.rename(folder.with_name(f"{folder.name}-until-{time.strftime('%Y%m%d-%H%M%S')}"))
-    return brainsim.sweep(row.experiment, row.over, row.set, folder, jobs=jobs, progress=tell)
+    return brainsim.sweep(row.experiment, row.over, row.set, folder, jobs=jobs, progress=tell, **more)
 
 
 def keep(row: Row, found: brainsim.Sweep) -> None:
@@ -47,6 +50,11 @@ def keep(row: Row, found: brainsim.Sweep) -> None:
         for one in found.rows
         if one["status"] == "complete"
     ]
+    histograms = [
+        {"values": one["values"], "counts": histogram(row, brainsim.open(found.point_folder(number)))}
+        for number, one in enumerate(points, start=1)
+        if row.histogram and found.complete and one["values"].get("run.seed") == points[0]["values"].get("run.seed")
+    ]
     first = brainsim.open(found.point_folder(1)).provenance
     content = {
         "row": row.name,
@@ -55,6 +63,7 @@ def keep(row: Row, found: brainsim.Sweep) -> None:
         "means": [{k: v for k, v in m.items()
                    if k.removesuffix(".ci95").removesuffix(".sd") in (*columns, "run_s", "n", *found.paths)}
                   for m in found.means],
+        **({"histograms": histograms} if histograms else {}),
         "versions": first.get("versions"),
         "machine": first.get("machine"),
         "backend": first.get("backend"),
@@ -65,13 +74,20 @@ def keep(row: Row, found: brainsim.Sweep) -> None:
     (RESULTS / f"{row.name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
+def histogram(row: Row, results: brainsim.Results) -> list[int]:
+    """How many weights lie in each of the bins of a row, after the run."""
+    path, _, variable = row.histogram["of"].rpartition(".")
+    edges = np.linspace(row.histogram["low"], row.histogram["high"], row.histogram["bins"] + 1)
+    return np.histogram(results.weights(path).after[variable], edges)[0].tolist()
+
+
 def main() -> int:
     """Number of rows that could not be finished."""
     rows, _ = read()
     parser = argparse.ArgumentParser(prog="python -m science", description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(rows)}; all if left out")
     parser.add_argument("--jobs", type=int, help="runs at a time; as many as cores if left out")
-    parser.add_argument("--page", action="store_true", help="only write docs/science.md")
+    parser.add_argument("--page", action="store_true", help="only write docs/science.md and its figures")
     wanted = parser.parse_args()
     for name in wanted.rows:
         if name not in rows:
@@ -93,6 +109,7 @@ def main() -> int:
             missing += 1
         if found.means:
             keep(row, found)
+    figures.write()
     page.write()
     print(f"Page: {page.PAGE}")
     return missing

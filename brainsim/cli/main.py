@@ -99,11 +99,15 @@ def sweep(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder, instead of runs/NAME-sweep-DATE.")] = None,
     library: Libraries = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help='Further column, as "rate_hz[exc]@last 5 s"; may be repeated.'),
+    ] = None,
 ) -> Job:
     """Run an experiment at every point of its sweep and write one table."""
     from brainsim.cli import sweep as verb
 
-    return partial(verb.sweep, experiment, over or [], set_ or [], jobs, out, library or [])
+    return partial(verb.sweep, experiment, over or [], set_ or [], jobs, out, library or [], measure or [])
 
 
 @app.command()

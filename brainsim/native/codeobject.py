@@ -21,6 +21,7 @@ from brian2.core.variables import ArrayVariable, Constant
 from brian2.devices.device import get_device
 from brian2.input.binomial import BinomialFunction
 
+from brainsim.native import threads
 from brainsim.native.arrays import FixedArray, GrowingArray
 from brainsim.native.marks import MARKED
 from brainsim.native.rewrites import delivery, rewritten
@@ -87,6 +88,7 @@ class NativeCodeGenerator(CPPCodeGenerator):
         for block in [*scalar.values(), *vector.values()]:
             draft.written.update(self.variables[name] for name in self.arrays_helper(block)[1])
         keywords["rewritten"] = rewritten(self, scalar, vector, draft)
+        draft.access = threads.access(self, scalar, vector, keywords["rewritten"])
         if "spike" in scalar_code:
             _apart(scalar_code, vector_code)
         return scalar_code, vector_code, keywords
@@ -121,6 +123,8 @@ class NativeCodeObject(CodeObject):
         self.device = get_device()
         #: The variables that its statements write.
         self.written = self.device.draft.written
+        #: What it reaches, if threads can share it; else the reason why not.
+        self.access = self.device.draft.access
         #: Which rewrites were taken, and of the others why not.
         self.rewrites = self.device.draft.notes
         #: The text of the function.

@@ -35,6 +35,8 @@ from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.queues import SpikeQueue
 from brainsim.native.rewrites import Draft, chosen, delivery, ordered, traces
 from brainsim.native.session import Session, Step
+from brainsim.native.threads import bounds_of_targets
+from brainsim.native.threads import chosen as how_many
 
 logger = get_logger(__name__)
 
@@ -51,6 +53,8 @@ class NativeDevice(RuntimeDevice):
         self._fixed: WeakKeyDictionary[ArrayVariable, FixedArray] = WeakKeyDictionary()
         #: The rewrites that may be used, see rewrites/.
         self.rewrites = chosen()
+        #: Those that share the tasks of a time step, see threads.py.
+        self.threads = how_many()
         #: What is noted while a code object is being made: the names of its arrays, the rewrites taken.
         self.draft: Draft | None = None
         #: The state of the random numbers drawn in runs (numpy's generator serves everything else).
@@ -66,10 +70,15 @@ class NativeDevice(RuntimeDevice):
         self._sessions: WeakValueDictionary[str, Session] = WeakValueDictionary()
 
     def activate(
-        self, build_on_run: bool = True, rewrites: str | Mapping[str, bool] | None = None, **kwds: Any
+        self,
+        build_on_run: bool = True,
+        rewrites: str | Mapping[str, bool] | None = None,
+        threads: int | None = None,
+        **kwds: Any,
     ) -> None:
         super().activate(build_on_run, **kwds)
         self.rewrites = chosen(rewrites)
+        self.threads = how_many(threads)
 
     def forget(self, net: Network) -> None:
         """Put all values of a network's synapses where Brian2 has them, for code that is made anew."""
@@ -196,7 +205,7 @@ class NativeDevice(RuntimeDevice):
         draft, copies = Draft(self.rewrites), []
         if template_name == "synapses":
             pathway = next(way for way in owner._pathways if way.queue is variables["_queue"])
-            delivery.look_at(pathway)
+            delivery.look_at(pathway, bounds_of_targets(pathway))
             variables, variable_indices = dict(variables), copy.copy(variable_indices)
             if owner.event_driven is not None:
                 abstract_code, variables, variable_indices = self._with_traces(

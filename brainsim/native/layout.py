@@ -27,8 +27,10 @@ class Queue(Structure):
         ("count", POINTER(c_int64)),
         ("room", POINTER(c_int64)),
         *((name, c_void_p) for name in ("row", "begin", "delay", "synapse", "other")),
-        *((name, c_int64) for name in ("blocks", "block_size")),
-        ("cut", c_void_p),
+        ("blocks", c_int64),
+        *((name, c_void_p) for name in ("edge", "cut")),
+        ("blockwise", c_int64),
+        ("share", c_void_p),
     ]
 
 
@@ -43,6 +45,9 @@ class Task(Structure):
         *((name, c_void_p) for name in ("slots", "reals", "integers", "queue")),
         ("seconds", c_double),
         ("stream", c_uint64),
+        *((name, c_int64) for name in ("shared", "joins", "ending")),
+        ("work", c_double),
+        *((name, c_void_p) for name in ("bounds", "found", "events")),
     ]
 
 
@@ -52,7 +57,9 @@ class Network(Structure):
         ("clocks", POINTER(Clock)),
         ("task_count", c_int64),
         ("tasks", POINTER(Task)),
-        *((name, c_int64) for name in ("next", "remaining", "stop", "endless", "profile")),
+        *((name, c_int64) for name in ("next", "remaining", "stop", "endless", "profile", "threads")),
+        ("least", c_double),
+        ("pool", c_void_p),
         ("random", POINTER(Random)),
         ("grow", GROW),
         ("message", c_char * 256),
@@ -61,6 +68,9 @@ class Network(Structure):
 
 #: What ``native_layout()`` of a library has to return.
 LAYOUT = ctypes.sizeof(Network) * 1000000 + ctypes.sizeof(Task) * 1000 + ctypes.sizeof(Queue)
+
+#: What is left to do when all threads are done with a task.
+NOTHING, GATHER, ADVANCE = range(3)
 
 #: Status of ``native_run``.
 PAUSED, FINISHED, STOPPED, PYTHON, FAILED = range(5)

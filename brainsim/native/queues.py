@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -135,6 +137,7 @@ class SpikeQueue:
         self._dt: float | None = None
         self._finalizer: weakref.finalize | None = None
         self.narrow = self.dense = self.distinct = False
+        self.shared = False  # whether threads can share delivery
         self.fresh = False  # prepared already, by who needed to know the structure
         self._other: np.ndarray | None = None
         self._allocate(1)
@@ -160,8 +163,11 @@ class SpikeQueue:
         )
         struct.synapse = None if structure.synapse is None else structure.synapse.ctypes.data
 
-    def set_other_ends(self, cells: np.ndarray) -> None:
-        """Note the cell at the other end of each synapse, by place, and how they follow one another in a run."""
+    def set_other_ends(self, cells: np.ndarray, bounds: Sequence[int]) -> None:
+        """Note the cell at the other end of each synapse, by place, and how they follow one another in a run.
+
+        Thread ``n`` will deliver to the cells ``bounds[n]`` to ``bounds[n + 1]``.
+        """
         structure = self._structure
         if structure.synapse is not None:
             cells = cells[structure.synapse]
@@ -172,26 +178,35 @@ class SpikeQueue:
         self.dense, self.distinct = bool((step[inner] == 1).all()), bool((step[inner] > 0).all())
         self._other = np.array(cells, np.uint16 if self.narrow else np.int32)
         self.struct.other = self._other.ctypes.data
-        self._set_blocks(bool((step[inner] >= 0).all()))
+        self._set_blocks(bool((step[inner] >= 0).all()), bounds)
 
-    def _set_blocks(self, ascending: bool) -> None:
-        """Cut long runs into parts that go to so few cells that their values stay in the cache."""
+    def _set_blocks(self, ascending: bool, bounds: Sequence[int]) -> None:
+        """Cut runs into those parts that threads deliver, and long ones so that values of cells stay in the cache."""
         assert self._other is not None
         begin, struct = self._structure.begin, self.struct
         runs = len(begin) - 1
         cells = int(self._other.max(initial=0)) + 1
-        blocks = min(-(-cells * prefs["core.default_float_dtype"]().itemsize // BLOCK), 64)
+        size = prefs["core.default_float_dtype"]().itemsize
+        blocks = min(-(-cells * size // BLOCK), 64)
         if not ascending or not runs or blocks * SHORTEST > len(self._other) / runs:
             blocks = 1
-        struct.blocks, struct.block_size = blocks, max(1, -(-cells // blocks))
+        struct.blockwise = int(blocks > 1)
+        self.shared = ascending and runs > 0 and len(bounds) > 2
+        edges: list[Any] = []
+        share = [0]
+        for first, last in itertools.pairwise(bounds if self.shared else (0, cells)):
+            parts = min(max(1, -(-(last - first) * size // BLOCK)), blocks)
+            edges.append(first + -(-(last - first) // parts) * np.arange(parts))
+            share.append(share[-1] + parts)
+        struct.blocks = blocks = share[-1]
+        self._edge, self._share = np.hstack([*edges, 2**31 - 1]).astype(np.int32), np.array(share, np.int64)
+        struct.edge, struct.share = self._edge.ctypes.data, self._share.ctypes.data
         self._cut = np.zeros((runs, blocks - 1), np.int32)
+        block_of = np.repeat(np.arange(blocks), np.diff(np.minimum(self._edge, cells)))  # of each cell
         for first in range(0, runs if blocks > 1 else 0, 1024):  # some at a time: this takes memory
             some = begin[first : first + 1025]
             lengths = np.diff(some)
-            key = (
-                np.repeat(np.arange(len(lengths)) * blocks, lengths)
-                + self._other[some[0] : some[-1]] // struct.block_size
-            )
+            key = np.repeat(np.arange(len(lengths)) * blocks, lengths) + block_of[self._other[some[0] : some[-1]]]
             counts = np.bincount(key, minlength=len(lengths) * blocks).reshape(-1, blocks)
             self._cut[first : first + 1024] = np.cumsum(counts, axis=1)[:, :-1]
         struct.cut = self._cut.ctypes.data

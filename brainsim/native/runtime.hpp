@@ -9,6 +9,7 @@
 #include <cstring>
 #include <ctime>
 #include <exception>
+#include <new>
 
 namespace native {
 
@@ -41,9 +42,11 @@ struct Queue {
     const int32_t* delay;    // of a run, in steps
     const int32_t* synapse;  // the synapse at a place; null if places are synapse numbers
     const void* other;       // the cell at the other end of the synapse at a place: uint16_t or int32_t
-    int64_t blocks;          // delivery may go through the cells block by block, so that they stay in the cache:
-    int64_t block_size;      // so many cells at a time
-    const int32_t* cut;      // in run r, block b > 0 starts at begin[r] + cut[r * (blocks - 1) + b - 1]
+    int64_t blocks;          // delivery may go through the cells block by block: block b > 0 starts with cell edge[b],
+    const int32_t* edge;     // and in run r at begin[r] + cut[r * (blocks - 1) + b - 1]
+    const int32_t* cut;
+    int64_t blockwise;       // whether one thread gains from that: the cells of a block stay in the cache
+    const int64_t* share;    // the blocks of thread n are share[n] to share[n + 1]
 };
 
 struct Failure {
@@ -55,6 +58,16 @@ struct Random {
     uint64_t step;  // time steps since the seed was set
 };
 
+// Which part of a task is to be done: all of it, or that of one of several threads.
+struct Part {
+    int64_t number, count;
+};
+
+inline int64_t within(int64_t place, int64_t size) { return place < 0 ? 0 : place > size ? size : place; }
+
+// What is left to do when all threads are done with a task.
+enum Ending { NOTHING = 0, GATHER = 1, ADVANCE = 2 };
+
 struct Task {
     int64_t function;  // into the table of functions; negative: Python does it
     int64_t clock;
@@ -64,7 +77,21 @@ struct Task {
     Queue* queue;
     double seconds;   // spent, if profiling
     uint64_t stream;  // of random numbers: a hash of the object's name
+    int64_t shared;   // whether threads share it
+    int64_t joins;    // it may begin when the shared task before it is not yet done
+    int64_t ending;
+    double work;      // about the nanoseconds it takes; with a queue, for each run that arrives
+    const int64_t* bounds;  // the cells or synapses of thread n are bounds[n] to bounds[n + 1]
+    int64_t* found;         // events of thread n, in the list from bounds[n] on: found[8 * n]
+    Slot* events;
 };
+
+// The cells or synapses that are to be gone through.
+inline int64_t first_of(const Task& task, Part part) { return part.count == 1 ? 0 : task.bounds[part.number]; }
+inline int64_t last_of(const Task& task, Part part, int64_t size)
+{
+    return part.count == 1 ? size : task.bounds[part.number + 1];
+}
 
 struct Network {
     int64_t clock_count;
@@ -76,6 +103,9 @@ struct Network {
     int64_t stop;       // not 0: end before the next tick
     int64_t endless;    // do not look at the clocks' ends
     int64_t profile;
+    int64_t threads;
+    double least;  // work, in nanoseconds, that is worth handing out
+    void* pool;    // the threads, once they are there
     Random* random;
     void (*grow)(Slot*, int64_t);  // make room in a slot, if possible
     char message[256];
@@ -185,7 +215,8 @@ struct Arrivals {
         from = begin(i), to = end(i);
         if (queue.blocks == 1 || block == all) return;
         if (list[i] < 0) {
-            if (others[from] / queue.block_size != block) to = from;
+            const int64_t cell = others[from];
+            if (cell < queue.edge[block] || cell >= queue.edge[block + 1]) to = from;
             return;
         }
         const int32_t* const cut = queue.cut + list[i] * (queue.blocks - 1);
@@ -249,8 +280,9 @@ template <class T> struct Held {
         std::free(cells);
     }
 
-    void keep(const T* array, const char* guard, int64_t size)
+    void keep(const T* array, const char* guard, int64_t from, int64_t to)
     {
+        const int64_t size = to - from;
         if (room < size) {
             T* more = static_cast<T*>(std::realloc(values, size_t(size) * sizeof(T)));
             if (more != nullptr) values = more;
@@ -260,14 +292,14 @@ template <class T> struct Held {
             room = size;
         }
         count = 0;
-        int64_t i = 0;
-        for (; i + 8 <= size; i += 8) {
+        int64_t i = from;
+        for (; i + 8 <= to; i += 8) {
             uint64_t word;
             std::memcpy(&word, guard + i, 8);
             if (word == 0x0101010101010101u) continue;
             for (int64_t j = i; j < i + 8; j++) hold(array, guard, j);
         }
-        for (; i < size; i++) hold(array, guard, i);
+        for (; i < to; i++) hold(array, guard, i);
     }
 
     void hold(const T* array, const char* guard, int64_t i)
@@ -304,11 +336,38 @@ inline double now()
     return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
 }
 
-typedef void (*Function)(Task&, Network&);
+// The blocks of cells that delivery goes through: those of this thread, or all cells at once.
+struct Blocks {
+    int64_t first = Arrivals::all, last = Arrivals::all + 1;
+
+    Blocks(const Queue& queue, Part part, bool blockwise)
+    {
+        if (part.count > 1)
+            first = queue.share[part.number], last = queue.share[part.number + 1];
+        else if (blockwise && queue.blockwise)
+            first = 0, last = queue.blocks;
+    }
+};
+
+// The events that threads have listed, each from its first cell on, as one list in the order of the cells.
+inline void gather(Task& task, int64_t threads)
+{
+    int32_t* const events = static_cast<int32_t*>(task.events->data);
+    int64_t count = task.found[0];
+    for (int64_t i = 1; i < threads; i++) {
+        if (task.found[8 * i] > 0)
+            std::memmove(events + count, events + task.bounds[i], size_t(task.found[8 * i]) * sizeof(int32_t));
+        count += task.found[8 * i];
+    }
+    events[task.events->size - 1] = int32_t(count);
+}
+
+typedef void (*Function)(Task&, Network&, Part);
 
 }  // namespace native
 
 using native::Network;
+using native::Part;
 using native::Queue;
 using native::Slot;
 using native::Task;

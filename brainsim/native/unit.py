@@ -52,6 +52,7 @@ def translation_unit(codeobjects: Sequence[NativeCodeObject]) -> tuple[str, list
             *functions,
             f"const native::Function functions[] = {{{table}}};",
             "}",
+            _text("threads.hpp"),
             _text("main.hpp"),
         ]
     )

@@ -103,9 +103,12 @@ inline Doubles log_of_positive(Doubles x)
 
 inline Doubles log(Doubles x)
 {
-    if (all_set((x >= 0x1p-1022) & (x < INFINITY))) return log_of_positive(x);
-    for (int lane = 0; lane < 8; lane++) x[lane] = std::log(x[lane]);
-    return x;
+    const Longs ordinary = (x >= 0x1p-1022) & (x < INFINITY);
+    Doubles found = log_of_positive(x);
+    if (all_set(ordinary)) return found;
+    for (int lane = 0; lane < 8; lane++)
+        if (!ordinary[lane]) found[lane] = std::log(x[lane]);
+    return found;
 }
 
 // Sine and cosine of 2 pi u, for 0 <= u < 1.
@@ -298,12 +301,14 @@ template <class Steps> inline double least_time(Steps steps_of, int64_t steps, d
     return -INFINITY;  // a number of steps that is none
 }
 
-// The body of a loop, for every eight elements and then for those that are left.
-template <class Body> inline void in_vectors(int64_t size, Body body)
+// The body of a loop, for every eight elements (from a place on) and then for those that are left.
+template <class Body> inline void in_vectors(int64_t from, int64_t to, Body body)
 {
-    int64_t i = 0;
-    for (; i + 8 <= size; i += 8) body(i, All{});
-    if (i < size) body(i, size - i);
+    int64_t i = from;
+    for (; i + 8 <= to; i += 8) body(i, All{});
+    if (i < to) body(i, to - i);
 }
+
+template <class Body> inline void in_vectors(int64_t size, Body body) { in_vectors(0, size, body); }
 
 }  // namespace native

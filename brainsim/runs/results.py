@@ -152,6 +152,12 @@ class Results:
         steps, dt = int(self.summary["trial_steps"]), float(self.summary["dt_s"])
         return phases.counts(self.spike_pieces(path), size, first, count, steps, dt)
 
+    def measure(self, name: str) -> float:
+        """One number by name, as ``rate_hz[exc]@last 5 s``; see :func:`brainsim.runs.measures.measure`."""
+        from brainsim.runs import measures
+
+        return measures.measure(self, name)
+
     def spike_pieces(self, path: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """:meth:`spikes` in pieces that fit into memory."""
         for times, cells in self._reader.spike_pieces(path):

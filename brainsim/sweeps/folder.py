@@ -15,6 +15,7 @@ from brainsim.overrides import Given
 from brainsim.record.disk import write_atomically
 from brainsim.runs import points
 from brainsim.runs.folder import make_folder
+from brainsim.runs.measures import check_names
 from brainsim.runs.prepare import Prepared, check_points, find, prepare
 from brainsim.sweeps import table
 from brainsim.sweeps.work import Engine, Job, do, local, status
@@ -57,8 +58,20 @@ class Sweep:
         for number, point in enumerate(self.points, start=1):
             summary = status(self.point_folder(number))
             row = {"point": number, **point, "status": summary["status"] or "to do"}
-            found.append(row | table.measures(self.point_folder(number), summary))
+            found.append(row | table.measures(self.point_folder(number), summary, self.measures))
         return found
+
+    @property
+    def measures(self) -> list[str]:
+        """Further measures that were asked for, by name: columns of the table."""
+        return list(self._asked.get("measures", ()))
+
+    def measure(self, names: Sequence[str]) -> Sweep:
+        """Have these in the table (see :meth:`brainsim.Results.measure`); raises ``FitError`` for a wrong name."""
+        check_names(names, self._prepared.plan)
+        self._asked["measures"] = list(names)
+        write_atomically(self.folder / _FILE, json.dumps(self._asked, indent=1, ensure_ascii=False) + "\n")
+        return self
 
     @property
     def means(self) -> list[table.Row]:
@@ -155,6 +168,7 @@ def sweep(
     jobs: int | None = None,
     progress: Progress | None = None,
     engine: Engine | None = None,
+    measures: Sequence[str] = (),
 ) -> Sweep:
     """Run an experiment at every point of its ``sweep:``; ``brainsim.sweep``.
 
@@ -172,6 +186,9 @@ def sweep(
         Folders with parts of your own, searched first.
     jobs, progress, engine
         See :meth:`Sweep.run`.
+    measures
+        Further columns of the table by name, such as ``rate_hz[exc]@last 5 s``: see :meth:`brainsim.Results.measure`.
+        They can be given, or changed, for a sweep that has run.
 
     Raises
     ------
@@ -184,11 +201,13 @@ def sweep(
         if given := [name for name, value in changes.items() if value]:
             hint = "Begin a new sweep with it."
             raise FitError(Problem("value", f"a sweep that is taken up again cannot change {given[0]}", None, hint))
-        return Sweep(experiment).run(jobs, progress, engine)
+        found = Sweep(experiment)
+        return (found.measure(measures) if measures else found).run(jobs, progress, engine)
     tree, shelf, path = find(experiment, library)
     listed = points.points(points.declared(tree, shelf), over or {})
     check_points(experiment, listed, set, library)
     prepared = prepare(experiment, {**(set or {}), **listed[0]}, library=library)
+    check_names(measures, prepared.plan)
     folder = make_folder(f"{prepared.plan.name}-sweep", None if out is None else Path(out), _FILE)
     asked = {
         "experiment": str(path.absolute()) if path is not None else os.fspath(experiment),
@@ -197,6 +216,7 @@ def sweep(
         "library": [str(Path(one).absolute()) for one in library],
         "points": [{name: value.value for name, value in point.items()} for point in listed],
         "files": _files(prepared),
+        "measures": list(measures),
     }
     write_atomically(folder / _FILE, json.dumps(asked, indent=1, ensure_ascii=False, default=_plain) + "\n")
     return Sweep(folder).run(jobs, progress, engine)

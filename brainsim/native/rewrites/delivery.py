@@ -17,6 +17,7 @@ Four rewrites, all with the same results as the plain loop, bit for bit:
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,13 +48,13 @@ class Delivery:
     held: list[tuple[str, str, str, str]] = field(default_factory=list)  # (type, array, size, guard) to be restored
 
 
-def look_at(pathway: SynapticPathway) -> None:
-    """Find out how a pathway's synapses lie, before its code is made."""
+def look_at(pathway: SynapticPathway, bounds: Sequence[int]) -> None:
+    """Find out how a pathway's synapses lie, before its code is made; ``bounds`` are of the cells of each thread."""
     queue = pathway.queue
     queue.fresh = False
     pathway.initialise_queue()
     queue.fresh = True
-    queue.set_other_ends(pathway.synapse_targets.get_value())
+    queue.set_other_ends(pathway.synapse_targets.get_value(), bounds)
 
 
 class Reader:
@@ -62,7 +63,7 @@ class Reader:
     def __init__(self, generator: Any, rewrites: frozenset[str], vector: dict[str, Any]) -> None:
         queue = generator.variables["_queue"]
         pathway: SynapticPathway = next(way for way in generator.owner._pathways if way.queue is queue)
-        self.generator = generator
+        self.generator, self.pathway = generator, pathway
         self.near, self.far = "_presynaptic_idx", "_postsynaptic_idx"
         if pathway.prepost == "post":
             self.near, self.far = self.far, self.near
@@ -211,7 +212,7 @@ def rewrite(
     try:
         check_blocks(generator, statements, rewrites)
         found.blocks = True
-        notes[BLOCKS] = None if reader.queue.struct.blocks > 1 else "there are few cells, or few synapses for each"
+        notes[BLOCKS] = None if reader.queue.struct.blockwise else "there are few cells, or few synapses for each"
     except NotLegal as reason:
         notes[BLOCKS] = str(reason)
     try:

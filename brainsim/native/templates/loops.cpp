@@ -3,7 +3,7 @@
 {% for line in loop.before %}
 {{ line }}
 {% endfor %}
-native::in_vectors(_size, [&](const int64_t _idx, auto _lanes) {
+native::in_vectors(_from, _to, [&](const int64_t _idx, auto _lanes) {
     {% for line in loop.reads + loop.body + loop.writes %}
     {{ line }}
     {% endfor %}

@@ -4,11 +4,8 @@
 {% set _delivery = rewritten.delivery %}
 {% set _split = scalar_code is mapping %}
 {% macro _loop(code, spike) %}
-{% if _delivery.blocks %}
-for (int64_t _block = 0; _block < _queue.blocks; _block++)
-{% else %}
-const int64_t _block = native::Arrivals::all;
-{% endif %}
+const native::Blocks _blocks(_queue, part, {{ 'true' if _delivery.blocks else 'false' }});
+for (int64_t _block = _blocks.first; _block < _blocks.last; _block++)
 for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
     int64_t _begin, _end;
     _arrivals.part(_others, _arrival, _block, _begin, _end);
@@ -92,7 +89,7 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
         if (_arrivals.synapses() > int64_t({{ _delivery.held[0][2] }}) / 4) {
             {% for kind, array, size, guard in _delivery.held %}
             static thread_local native::Held<{{ kind }}> _held_{{ loop.index0 }};
-            _held_{{ loop.index0 }}.keep({{ array }}, {{ guard }}, {{ size }});
+            _held_{{ loop.index0 }}.keep({{ array }}, {{ guard }}, native::first_of(task, part), native::last_of(task, part, {{ size }}));
             {% endfor %}
             {{ _loop(_delivery.free, vector_code.spike if _split else '') }}
             {% for kind, array, size, guard in _delivery.held %}
@@ -105,5 +102,5 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
         {{ _loop(vector_code.synapse if _split else vector_code, vector_code.spike if _split else '') }}
         {% endif %}
     }
-    native::advance(_queue);
+    if (part.count == 1) native::advance(_queue);
 {% endblock %}
