@@ -79,6 +79,8 @@ def _lines(row: Row, result: dict[str, Any] | None) -> list[str]:
         here = _number(mean, row.measure, row)
         besides = [f"{words} {_number(mean, name, row)}" for name, words in row.beside.items() if name in mean]
         here += f" (n = {mean['n']})" + "".join(f"; {one}" for one in besides)
+        if stopped := sum(bool(point.get("stopped")) for point in result["points"]):
+            here += f"; {stopped} of {len(result['points'])} runs not finished"
         what = f"{row.title}, {varied}" if varied else row.title
         rest = f"{row.network} | {row.data} | {here} | {paper}" if not lines else f"| | {here} | "
         lines.append(f"| {what} | {rest} |")

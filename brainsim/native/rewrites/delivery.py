@@ -50,11 +50,16 @@ class Delivery:
 
 def look_at(pathway: SynapticPathway, bounds: Sequence[int]) -> None:
     """Find out how a pathway's synapses lie, before its code is made; ``bounds`` are of the cells of each thread."""
-    queue = pathway.queue
-    queue.fresh = False
-    pathway.initialise_queue()
+    device, queue = pathway.variables.device, pathway.queue
+    sources, targets, delays = (
+        device.arrays[variable] for variable in (pathway.synapse_sources, pathway.synapse_targets, pathway._delays)
+    )
+    for array in (sources, targets, delays):
+        array.pack()
+    with device.as_stored():
+        pathway.initialise_queue()
     queue.fresh = True
-    queue.set_other_ends(pathway.synapse_targets.get_value(), bounds)
+    queue.set_other_ends(targets, bounds)
 
 
 class Reader:
