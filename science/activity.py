@@ -6,6 +6,7 @@ one spike at one synapse.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import numpy as np
 import brainsim
 from brainsim.compose.draws import pairs
 from brainsim.compose.plan import Plan
+from brainsim.runs.prepare import find
 from science.rows import RESULTS, Row, read
 
 #: Samples of each phase, or seconds of model time, that are counted.
@@ -36,7 +38,9 @@ def count(row: Row) -> dict[str, Any]:
         short |= {f"phases.{phase.name}.passes": 1 for phase in whole.phases if phase.data}
     else:
         short = {"run.duration": f"{min(seconds, SECONDS)} s"}
-    with tempfile.TemporaryDirectory() as folder:
+    path = find(row.experiment)[2]
+    # What an experiment names by file lies beside it, and beside a text lies the working folder.
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(path.parent if path else "."):
         results = brainsim.run(text, set={**values, **short}, out=Path(folder) / "run")
         plan = brainsim.plan(text, {**values, **short})
         shown = len(np.unique(results.trials["start"])) if trials else float(results.summary["model_time_s"])

@@ -20,6 +20,7 @@ class Paper:
     value: str  # as printed, with its spread
     cite: str
     note: str = ""
+    each: tuple[str, ...] = ()  # the values of the points of a sweep, in their order
 
 
 @dataclass(frozen=True)
