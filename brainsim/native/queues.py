@@ -22,15 +22,21 @@ _libc.free.argtypes = [ctypes.c_void_p]
 
 #: How many synapses ahead delivery asks for values.
 AHEAD = 40
+#: The words of 64 bits that one instruction works on: bitmaps are padded to whole ones.
+WIDE = 8
 #: How many bytes of values of cells stay in the fastest cache, and how long a part of a run has to be at least.
 BLOCK, SHORTEST = 26000, 64
+#: How many bytes of a bitmap a synapse may take.
+DENSE = 4
+#: How many delays a source has, and how many synapses with each, where spikes carry the cells that they reach.
+SEVERAL, LONG = 3, 256
 
 
-def _release(lists: Any, length: int) -> None:
+def _release(lists: Any, carried: Any, length: int) -> None:
     for step in range(length):
-        if lists[step]:
-            _libc.free(lists[step])
-            lists[step] = None
+        _libc.free(lists[step])
+        _libc.free(carried[step].cells)
+        lists[step] = carried[step].cells = None
 
 
 def stable_order(*keys: np.ndarray) -> np.ndarray | None:
@@ -170,6 +176,7 @@ class SpikeQueue:
         self.shared = False  # whether threads can share delivery
         self.fresh = False  # prepared already, by who needed to know the structure
         self._other: np.ndarray | None = None
+        self._bitmap: np.ndarray | None = None
         #: What the lists were made of: they need not be made again while it is the same.
         self._made_of: tuple[Packed | float | None, ...] = ()
         self._other_of: tuple[Any, ...] = ()
@@ -183,11 +190,13 @@ class SpikeQueue:
         self._lists = (ctypes.c_void_p * length)()
         self._counts = (ctypes.c_int64 * length)()
         self._rooms = (ctypes.c_int64 * length)()
-        self._finalizer = weakref.finalize(self, _release, self._lists, length)
+        self._carried = (layout.Carried * length)()
+        self._finalizer = weakref.finalize(self, _release, self._lists, self._carried, length)
         self.struct.length, self.struct.offset = length, 0
         self.struct.list = ctypes.cast(self._lists, ctypes.POINTER(ctypes.c_void_p))
         self.struct.count = ctypes.cast(self._counts, ctypes.POINTER(ctypes.c_int64))
         self.struct.room = ctypes.cast(self._rooms, ctypes.POINTER(ctypes.c_int64))
+        self.struct.carried = ctypes.cast(self._carried, ctypes.POINTER(layout.Carried))
 
     def _connect(self, structure: Structure) -> None:
         self._structure, struct = structure, self.struct
@@ -202,6 +211,7 @@ class SpikeQueue:
         Thread ``n`` will deliver to the cells ``bounds[n]`` to ``bounds[n + 1]``.
         """
         structure, stored = self._structure, cells.packed
+        self._no_counts()
         other_of = (stored, structure, tuple(bounds))
         if stored is not None and self._other_of == other_of:
             return
@@ -213,6 +223,8 @@ class SpikeQueue:
             kind = np.uint16 if self.narrow else np.int32
             self._other = ends.astype(kind) if structure.synapse is None else ends[structure.synapse].astype(kind)
         self.struct.other = self._other.ctypes.data
+        low, high = (int(self._other.min()) // 64 * 64, int(self._other.max()) + 1) if len(self._other) else (0, 0)
+        self.struct.low, self.struct.high, self.struct.words = low, high, -(-(high - low) // (64 * WIDE)) * WIDE
         self.dense = self.distinct = ascending = True
         for piece in pieces(len(self._other) - 1):
             step = np.diff(self._other[piece.start : piece.stop + 1].astype(np.int32))
@@ -224,7 +236,7 @@ class SpikeQueue:
             self.distinct &= bool(least > 0)
             ascending &= bool(least >= 0)
         self._set_blocks(ascending, bounds)
-        self._other_of = other_of
+        self._other_of, self._bitmap = other_of, None
 
     def _set_blocks(self, ascending: bool, bounds: Sequence[int]) -> None:
         """Cut runs into those parts that threads deliver, and long ones so that values of cells stay in the cache."""
@@ -256,6 +268,54 @@ class SpikeQueue:
             counts = np.bincount(key, minlength=len(lengths) * blocks).reshape(-1, blocks)
             self._cut[first : first + 1024] = np.cumsum(counts, axis=1)[:, :-1]
         struct.cut = self._cut.ctypes.data
+
+    def _no_counts(self) -> None:
+        """Spikes are counted where a rewrite asks for it."""
+        self.struct.bitmap, self.struct.width, self.struct.carrying = None, 0, 0
+        for carried in self._carried:
+            carried.count = carried.runs = 0
+
+    def set_carried(self) -> bool:
+        """Let spikes carry the cells that they reach, if these would else be read from many places when they arrive.
+
+        Threads each need those of their own cells.
+        """
+        begin, row = self._structure.begin, self._structure.row
+        if (
+            self.shared
+            or len(begin) - 1 < SEVERAL * np.count_nonzero(np.diff(row))
+            or int(begin[-1]) > LONG * (len(begin) - 1)
+        ):
+            return False
+        self.struct.width = 2 if self.narrow else 4
+        return True
+
+    def set_bitmaps(self) -> bool:
+        """Make a bitmap of the cells that each run goes to, if these take little more room than a list.
+
+        Of 512 cells, cell c is bit c / 64 of byte c % 64 (see counts.hpp).
+        """
+        begin, struct = self._structure.begin, self.struct
+        runs = len(begin) - 1
+        if 8 * struct.words * runs > DENSE * int(begin[-1]):
+            return False
+        if self._bitmap is None:
+            self._bitmap = self._packed(begin, struct)
+        struct.bitmap = self._bitmap.ctypes.data
+        return True
+
+    def _packed(self, begin: np.ndarray, struct: layout.Queue) -> np.ndarray:
+        assert self._other is not None
+        runs = len(begin) - 1
+        bitmap = np.empty((runs, struct.words), np.uint64)
+        for first in range(0, runs, 1024):  # some at a time: this takes memory
+            some = begin[first : first + 1025]
+            cells = np.zeros((len(some) - 1, struct.words // WIDE, WIDE, 64), bool)
+            rows = np.repeat(np.arange(len(some) - 1) * (64 * struct.words), np.diff(some))
+            cells.reshape(-1)[rows + self._other[some[0] : some[-1]] - struct.low] = True
+            packed = np.packbits(cells, axis=2, bitorder="little").reshape(len(cells), -1)
+            bitmap[first : first + 1024] = packed.view(np.uint64)
+        return bitmap
 
     @property
     def order(self) -> np.ndarray:
@@ -354,7 +414,8 @@ class SpikeQueue:
         return self._structure.synapses(self._list(self.struct.offset))
 
     def advance(self) -> None:
-        self._counts[self.struct.offset] = 0
+        step = self._carried[self.struct.offset]
+        self._counts[self.struct.offset] = step.count = step.runs = 0
         self.struct.offset = (self.struct.offset + 1) % self.struct.length
 
     def _full_state(self) -> tuple[float | None, list[np.ndarray]]:
