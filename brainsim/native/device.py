@@ -34,7 +34,7 @@ from brainsim.native import functions, layout, network, wiring
 from brainsim.native.arrays import FixedArray, GrowingArray, zeros
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.queues import SpikeQueue
-from brainsim.native.rewrites import Draft, chosen, delivery, ordered, traces
+from brainsim.native.rewrites import Draft, chosen, counts, delivery, ordered, traces
 from brainsim.native.session import Session, Step
 from brainsim.native.threads import bounds_of_targets
 from brainsim.native.threads import chosen as how_many
@@ -236,9 +236,11 @@ class NativeDevice(RuntimeDevice):
                 abstract_code, variables, variable_indices = self._with_traces(
                     draft, owner, pathway, abstract_code, variables, variable_indices
                 )
+            even = counts.look_at(self, pathway, abstract_code, variables, variable_indices)
             copies = ordered.rewrite(self, pathway, abstract_code, variables, variable_indices)
             if copies:
                 draft.notes[ordered.NAME] = None
+            copies = [*even, *copies]
         self.draft = draft
         try:
             codeobject = super().code_object(
