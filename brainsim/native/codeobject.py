@@ -88,6 +88,8 @@ class NativeCodeGenerator(CPPCodeGenerator):
         self.reader = delivery.Reader(self, draft.rewrites, vector) if self.template_name == "synapses" else None
         scalar_code, vector_code, keywords = super().translate_statement_sequence(scalar, vector)
         self._draws = 0
+        for block in [*scalar.values(), *vector.values()]:
+            draft.written.update(self.variables[name] for name in self.arrays_helper(block)[1])
         keywords["rewritten"] = rewritten(self, scalar, vector, draft)
         draft.access = threads.access(self, scalar, vector, keywords["rewritten"])
         if "spike" in scalar_code:
@@ -125,9 +127,11 @@ class NativeCodeObject(CodeObject):
         self.integers: list[int] = []
         self.queue = self.variables.get("_queue")
         self.headers: list[str] = []
-        self.copies: list[Any] = []  # that it reads, see rewrites/ordered.py
+        self.copies: list[Any] = []  # that it uses, see rewrites/ordered.py
         self.event_variable: Any = None  # the list of events that a thresholder writes
         self.device = get_device()
+        #: The variables that its statements write.
+        self.written = self.device.draft.written
         #: What it reaches, if threads can share it; else the reason why not.
         self.access = self.device.draft.access
         #: Which rewrites were taken, and of the others why not.

@@ -63,6 +63,7 @@ class NativeDevice(RuntimeDevice):
         #: What rewrites may not do in the network that is being prepared: see traces.py and ordered.py.
         self.no_traces: dict[ArrayVariable, str] = {}
         self.not_ordered: set[ArrayVariable] = set()
+        self.copies: dict[ArrayVariable, ordered.Copy] = {}  # that code writes, too
         #: Who is told before Python reads or writes a variable.
         self._watchers: WeakKeyDictionary[ArrayVariable, WeakSet[Any]] = WeakKeyDictionary()
         self.exposed: WeakSet[ArrayVariable] = WeakSet()  # what may be written without our knowing
@@ -236,6 +237,7 @@ class NativeDevice(RuntimeDevice):
                 abstract_code, variables, variable_indices = self._with_traces(
                     draft, owner, pathway, abstract_code, variables, variable_indices
                 )
+            abstract_code = dict(abstract_code)
             even = counts.look_at(self, pathway, abstract_code, variables, variable_indices)
             copies = ordered.rewrite(self, pathway, abstract_code, variables, variable_indices)
             if copies:

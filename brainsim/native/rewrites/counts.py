@@ -2,11 +2,10 @@
 
 Legal where the code for a synapse only adds to variables of the cell at the other end, and what it adds is the same
 for all synapses: a number, a constant, a shared value, or a variable of the synapses whose values are all equal and
-that no compiled code but this and monitors uses. (When Python has read or written such a variable, its values are
-looked at again; while they differ, or after a view of its memory was handed out, spikes are not counted.) Spikes of
-one source that arrive together must reach different cells. A cell that gets n spikes gets n times the change, in one
-addition: the last bits may differ from those of n additions. Taken in steps in which many synapses are reached, seen
-from the number of cells.
+that no compiled code writes. (When Python has read or written such a variable, its values are looked at again; while
+they differ, or after a view of its memory was handed out, spikes are not counted.) Spikes of one source that arrive
+together must reach different cells. A cell that gets n spikes gets n times the change, in one addition: the last bits
+may differ from those of n additions. Taken in steps in which many synapses are reached, seen from the number of cells.
 
 ``bitmaps``: the cells that a source reaches are read from a bitmap instead of a list, 512 cells with each instruction.
 The same counts, so the same results to the last bit. Taken where a source reaches more than about three in a hundred
@@ -48,7 +47,9 @@ class Change:
 
 
 class Even:
-    """A variable that is equal in all synapses, as long as it is."""
+    """A variable that is equal in all synapses, as long as it is. With the interface of ordered.Copy."""
+
+    written = False
 
     def __init__(self, original: ArrayVariable, queue: Any, device: Any) -> None:
         self.original, self.queue, self.device = original, queue, device
@@ -68,11 +69,8 @@ class Even:
         self.queue.struct.uneven = sum(not other.is_even for other in self.queue.even.values())
 
     def is_used_by(self, codeobject: Any) -> bool:
-        """Whether a code object of somebody else works on the variable."""
-        if codeobject.template_name == "statemonitor" or self in codeobject.copies:
-            return False
-        array = self.device.arrays[self.original]
-        return any(array is used for used in codeobject.arrays)
+        """Whether a code object may change the variable."""
+        return self.original in codeobject.written
 
 
 def look_at(
