@@ -228,7 +228,8 @@ class NativeDevice(RuntimeDevice):
             )  # fmt: skip
         keywords = compiler_kwds or {}
         check_compiler_kwds(keywords, [*_COMPILER_KEYWORDS, "runtime_library_dirs"], "native")
-        draft, copies = Draft(self.rewrites), []
+        draft = Draft(self.rewrites)
+        copies: list[Any] = []
         if template_name == "synapses":
             pathway = next(way for way in owner._pathways if way.queue is variables["_queue"])
             delivery.look_at(pathway, bounds_of_targets(pathway))
