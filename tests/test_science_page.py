@@ -34,6 +34,7 @@ def test_a_row_fits_its_experiment_and_its_result(name):
         found = json.loads(file.read_text())
         assert found["command"] == row.command, "the row has changed since it was run: make science"
         assert len(found["points"]) == len(points.points(None, row.over))
+        assert len(row.paper.each) in (0, len(found["means"]))
         assert all(point[row.measure] is not None for point in found["points"])
 
 

@@ -179,7 +179,7 @@ def _delivery(generator: Any, vector: dict[str, Any], rewritten: dict[str, Any])
     synapses = Elements(pathway.name, 0, len(pathway.synapses))
     _note(found, generator, vector[name], {"_idx": synapses, "_place": synapses, reader.far: found.elements})
     runs = max(1, len(queue._structure.begin) - 1)
-    cost = 0.15 if "matrix" in rewritten else 0.3 if rewritten["delivery"].rows else 1.0
+    cost = 0.15 if "matrix" in rewritten or queue.struct.bitmap else 0.3 if rewritten["delivery"].rows else 1.0
     found.work = cost * len(queue._other) / runs
     return found
 

@@ -167,3 +167,54 @@ def test_what_learns_is_not_copied(native):
     synapses.pre.delay = [1, 0, 1, 0, 1, 0, 1, 0, 1] * ms
     native.prepare(b2.Network(source, target, synapses))
     assert "\n       ordered\n" not in native.explain()
+
+
+# --- loops over synapses ----------------------------------------------------------------------------------------------
+
+
+def synapses_with_a_rule(target=slice(None), **options):
+    rng = np.random.default_rng(11)
+    group = b2.NeuronGroup(30, "x : 1\nflag : boolean\nnumber : integer", name="cells")
+    group.x, group.flag, group.number = rng.normal(0, 1, 30), rng.random(30) > 0.5, rng.integers(-3, 4, 30)
+    synapses = b2.Synapses(group, group[target], "w : 1\nu : 1\nk : integer", name="plastic", **options)
+    synapses.connect(p=0.5, n=2) if target == slice(None) else synapses.connect()
+    synapses.w = rng.normal(0, 1, len(synapses))
+    return group, synapses
+
+
+@pytest.mark.parametrize("target", [slice(None), slice(7, 19)])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "w = clip(w + 0.1*x_pre*(x_post - 0.2), -1, 1)",
+        "u = w*number_post\nw += int(flag_pre)*u",
+        "k = int(flag_post) + number_pre\nw = w/(2 + sin(x_post*k))",
+        "u += i - j + N_pre",
+    ],
+)
+def test_loops_over_synapses_read_the_cells_at_their_ends(code, target, native, on_numpy):
+    def run():
+        b2.seed(4)
+        group, synapses = synapses_with_a_rule(target)
+        synapses.run_regularly(code, dt=0.1 * ms)
+        group.run_regularly("x = -x", dt=0.2 * ms)
+        b2.Network(group, synapses).run(1 * ms)
+        return np.concatenate([synapses.w[:], synapses.u[:], synapses.k[:]])
+
+    found = run()
+    assert "vectors" in {line.strip() for line in native.explain().splitlines()}
+    assert "vectors not" not in native.explain()
+    np.testing.assert_array_equal(found, on_numpy(run))
+
+
+def test_loops_over_synapses_may_not_write_to_cells(native, on_numpy):
+    def run():
+        b2.seed(4)
+        group, synapses = synapses_with_a_rule()
+        synapses.run_regularly("x_post = 3", dt=0.1 * ms)
+        b2.Network(group, synapses).run(0.2 * ms)
+        return np.array(group.x)
+
+    found = run()
+    assert "vectors not: it writes 'x_post', which several synapses share" in native.explain()
+    np.testing.assert_array_equal(found, on_numpy(run))
