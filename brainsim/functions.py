@@ -83,7 +83,7 @@ struct paired_trace_eight {
 
     paired_trace_eight(const native::Ints& word, const double decay)
     {
-        for (int lane = 0; lane < 8; lane++) seen |= uint32_t(word[lane]) & 0x7fffffffu;
+        for (int lane = 0; lane < native::LANES; lane++) seen |= uint32_t(word[lane]) & 0x7fffffffu;
         none = seen == 0;
         if (none) return;
         const int first = 31 - __builtin_clz(seen);

@@ -227,9 +227,9 @@ def _implement(name: str, method: str) -> None:
     code = f"""
 static inline double _{name}(const int _i, const uint64_t _draw) {{ return *native::draws.{method}(_i, _draw); }}
 static inline double _{name}(const int _i) {{ return _{name}(_i, native::draws.next(_i)); }}
-static inline native::Doubles _{name}_vector(native::Draws& _draws, const int64_t _i, const uint64_t _draw)
+template <class V> static inline V _{name}_vector(native::Draws& _draws, const int64_t _i, const uint64_t _draw)
 {{
-    return native::load<native::Doubles>(_draws.{method}(_i, _draw));
+    return native::rounded<V>(_draws.{method}(_i, _draw));
 }}
 """
     DEFAULT_FUNCTIONS[name].implementations.add_implementation(NativeCodeObject, code=code, name=f"_{name}")

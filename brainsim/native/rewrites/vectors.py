@@ -1,8 +1,9 @@
-"""vectors: loops over cells take eight at a time, in vectors the compiler is told about.
+"""vectors: loops over cells take several at a time, in vectors the compiler is told about.
 
 Legal where every statement works on the cell's own values: arrays are read and written at the place of the cell (or of
 the cell of a subgroup), and functions are those of expressions.py. Arithmetic is the same operations in the same order,
-so results are the same bits. Two modules say what else may happen inside: refractory.py and, for exp, docs/native.md.
+so results are the same bits. Vectors fill a register (see vectors.hpp): loops that hold numbers of 32 bits alone take
+twice as many elements as others. Two modules say what else may happen inside: refractory.py and, for exp, docs/native.md.
 """
 
 from __future__ import annotations
@@ -28,19 +29,25 @@ class Loop:
     draws: int = 0  # of random numbers
     calls: list[str] = field(default_factory=list)  # of functions, for element ``_k``, before the loop
     condition: str = ""  # the mask of the elements that have an event
+    packed: bool = False  # whether there are only numbers of 32 bits
+
+    @property
+    def step(self) -> str:
+        """How many elements are taken at a time."""
+        return "native::PACKED" if self.packed else "native::LANES"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the values of eight elements are: from an address on, at listed places, or all at one."""
+    """Where the values of the elements of a vector are: from an address on, at listed places, or all at one."""
 
     kind: str  # row, list or one
     text: str
 
     def load(self, array: str, vector: str, mask: bool) -> str:
         if self.kind == "list":
-            return f"native::{'gather_mask' if mask else 'gather'}<native::{vector}>({array}, {self.text}, _lanes)"
-        return f"native::{'load_mask' if mask else 'load'}<native::{vector}>({array} + {self.text}, _lanes)"
+            return f"native::{'gather_mask' if mask else 'gather'}<{vector}>({array}, {self.text}, _lanes)"
+        return f"native::{'load_mask' if mask else 'load'}<{vector}>({array} + {self.text}, _lanes)"
 
     def store(self, array: str, name: str, mask: bool) -> str:
         if self.kind == "list":
@@ -83,13 +90,26 @@ def loop(
     NotLegal
         With the reason.
     """
+    if generator.prefers_floats():
+        try:
+            return _loop(generator, scalar, vector, rewrites, places, packed=True)
+        except NotLegal:
+            pass  # with numbers of 64 bits, perhaps
+    return _loop(generator, scalar, vector, rewrites, places, packed=False)
+
+
+def _loop(
+    generator: Any, scalar: list[Any], vector: list[Any], rewrites: frozenset[str], places: dict[str, Place],
+    packed: bool,
+) -> Loop:  # fmt: skip
     variables, indices = generator.variables, generator.variable_indices
     read, write, index_arrays, guards = generator.arrays_helper(vector)
     names: dict[str, Value] = {}
     for statement in scalar:
         if statement.op == ":=":
             names[statement.var] = Value(statement.var, kind_of(statement.dtype, "bool"), False)
-    found = Loop()
+    found = Loop(packed=packed)
+    renderer = Renderer(generator, names, rewrites, packed)
     mask = "mask32" if generator.prefers_floats() else "mask64"
     written = {id(variables[name]): name for name in write}
     for name in sorted(read | write):
@@ -108,13 +128,12 @@ def loop(
         kind = kind_of(variable.dtype, mask)
         names[name] = Value(name, kind, True)
         place, array = places[indices[name]], generator.get_array_name(variable)
-        initial = f" = {place.load(array, VECTORS[kind], kind == mask)}" if name in read else ""
-        found.reads.append(f"native::{VECTORS[kind]} {name}{initial};")
+        initial = f" = {place.load(array, renderer.vector(kind), kind == mask)}" if name in read else ""
+        found.reads.append(f"{renderer.vector(kind)} {name}{initial};")
         if name in write:
             found.writes.append(place.store(array, name, kind == mask))
     if index_arrays - set(places):
         raise NotLegal(f"it uses the indices {', '.join(sorted(index_arrays - set(places)))}")
-    renderer = Renderer(generator, names, rewrites)
     renderer.mask = mask
 
     def element(name: str) -> str | None:
@@ -157,7 +176,7 @@ def _statement(renderer: Renderer, statement: Any, guards: dict[str, str], mask:
     if name in guards:
         guard = renderer.convert(names[guards[name]], "mask64" if kind in ("double", "long") else "mask32")
         text = f"({guard} != 0 ? {text} : {name})"
-    return f"{f'native::{VECTORS[kind]} ' if declared else ''}{name} = {text};"
+    return f"{f'{renderer.vector(kind)} ' if declared else ''}{name} = {text};"
 
 
 def _branches(renderer: Renderer, statement: Any, mask: str) -> Value:
