@@ -31,10 +31,10 @@ class Function:
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
     """Flat arrays that the compiled bodies read as ``_namespace<name>``."""
     eight: tuple[int, ...] = ()
-    """Arguments that ``native`` takes beforehand: the first for eight elements, the others one for all."""
+    """Arguments that ``native`` takes beforehand."""
     native: str = ""
-    """C++ for the native device: a struct ``<name>_eight`` that is made from those and called with the other arguments.
-    Its member ``none`` says that it returns nothing but zeros."""
+    """C++ for the native device: a struct ``<name>_eight`` that is made from those and called with eight values of each
+    other argument. Its member ``none`` says that it returns nothing but zeros, and ``bound`` what it never exceeds."""
 
 
 def paired_trace(word_pre, word_post, decay):
@@ -73,34 +73,36 @@ static inline double paired_trace(const int word_pre, const int word_post, const
 }
 """
 
-# The trace before each step is the same for all postsynaptic cells. (Steps without a postsynaptic spike would add a
-# finite trace times zero.)
+# The trace before each step is the same for all postsynaptic cells. Steps without a postsynaptic spike add zero; that
+# matters where the trace is infinite.
 _PAIRED_TRACE_NATIVE = """
 struct paired_trace_eight {
-    native::Doubles before[31];
-    uint32_t seen = 0;
-    bool none = true;
+    double before[31];
+    double bound = 0;
+    int first;
+    bool none;
 
-    paired_trace_eight(const native::Ints& word, const double decay)
+    paired_trace_eight(const int word, const double decay)
     {
-        for (int lane = 0; lane < native::LANES; lane++) seen |= uint32_t(word[lane]) & 0x7fffffffu;
+        const uint32_t seen = uint32_t(word) & 0x7fffffffu;
         none = seen == 0;
-        if (none) return;
-        const int first = 31 - __builtin_clz(seen);
-        native::Doubles trace{};
+        first = none ? 0 : 31 - __builtin_clz(seen);
+        double trace = 0;
         for (int age = first; age >= 0; age--) {
             before[age] = trace;
-            trace = decay*trace + __builtin_convertvector((word >> age) & 1, native::Doubles);
+            bound += std::fabs(trace);
+            trace = decay*trace + ((word >> age) & 1);
         }
-        seen = (1u << first) - 1;
     }
-    native::Doubles operator()(const int word_post) const
+    native::Doubles operator()(const native::Ints& word_post) const
     {
+        const native::Longs words = __builtin_convertvector(word_post, native::Longs);
         native::Doubles total{};
-        for (uint32_t left = uint32_t(word_post) & seen; left != 0;) {
-            const int age = 31 - __builtin_clz(left);
-            total += before[age];
-            left &= ~(1u << age);
+        for (int age = first - 1; age >= 0; age--) {
+            if (__builtin_expect(bound < INFINITY, true))
+                total = (words & (1l << age)) != 0 ? total + before[age] : total;
+            else
+                total += before[age]*__builtin_convertvector((words >> age) & 1, native::Doubles);
         }
         return total;
     }

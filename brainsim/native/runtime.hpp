@@ -213,6 +213,14 @@ struct Arrivals {
         return true;
     }
 
+    // Whether each run comes once, in the order of their numbers.
+    bool ascending() const
+    {
+        for (int64_t i = 1; i < count; i++)
+            if (list[i] <= list[i - 1]) return false;
+        return true;
+    }
+
     // Ask for values of the first synapses of run `i`, where these are listed.
     template <class T> void prefetch_listed(const T* array, const int32_t* synapse, int64_t i) const
     {

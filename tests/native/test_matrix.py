@@ -176,6 +176,67 @@ def test_synapses_without_a_change_are_left_out(rate, zeros, native, on_numpy):
     assert "unchanged" not in taken(native)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "w += y_post*paired_trace(word_pre, word_post, decay)",
+        "w += rate*(y_post*(x_post*paired_trace(word_pre, word_post, decay)))",
+        "w = clip(w + 0.1*u*x_pre*paired_trace(word_pre, word_post, decay), -1, 1)",  # u is a copy
+        "w += x_pre*paired_trace(word_pre, word_post, decay)*y_post",
+        "u = w\nw += u*paired_trace(word_pre, word_post, decay)\nu += int(now_post)*x_pre",
+    ],
+)
+@pytest.mark.parametrize("size", [(21, 13), (16, 8), (9, 100)])
+def test_columns_across_give_what_single_spikes_give(size, code, dtype, native):
+    def run():
+        model = Model(*size, on_post=code, rate=0.3, decay=0.75, paired_trace=_function(FUNCTIONS["paired_trace"]))
+        model.synapses.u = np.linspace(-1, 1, len(model.synapses))
+        model.b.now = np.arange(size[1]) % 3 == 0
+        model.net.run(2 * ms)
+        return model.values()
+
+    b2.prefs.core.default_float_dtype = dtype
+    try:
+        found = run()
+        assert "matrix" in taken(native)
+        chosen("-unchanged")
+        np.testing.assert_array_equal(found, run())
+        chosen("-matrix")
+        np.testing.assert_array_equal(found, run())
+    finally:
+        b2.prefs.core.default_float_dtype = np.float64
+
+
+@pytest.mark.parametrize(("decay", "left_out"), [(0.75, True), (1e30, False)])
+def test_nothing_is_changed_with_a_rate_of_zero(decay, left_out, native, on_numpy):
+    """With a large decay the trace is infinite, and zero times that is no number."""
+
+    def run():
+        model = Model(**PAIRED, rate=0.0, decay=decay, paired_trace=_function(FUNCTIONS["paired_trace"]))
+        model.net.run(1 * ms)
+        return np.array(model.synapses.w)
+
+    found = run()
+    assert "unchanged" in taken(native)
+    assert np.isfinite(found).all() == left_out
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(found, on_numpy(run))
+
+
+def test_a_function_that_is_prepared_for_a_row_cannot_change_the_cell_of_the_row(native, on_numpy):
+    def run():
+        code = "w += x_pre*paired_trace(word_pre, word_post, decay)\nx_pre += 0.01*w"
+        model = Model(on_post=code, decay=0.75, paired_trace=_function(FUNCTIONS["paired_trace"]))
+        model.net.run(1 * ms)
+        return model.values()
+
+    together = run()
+    assert "matrix not: it writes 'x_pre' and calls a function prepared for it" in native.explain()
+    chosen("none")
+    np.testing.assert_array_equal(together, run())
+
+
 def test_a_change_that_is_not_zero_with_the_function_is_made(native, on_numpy):
     def run():
         code = "w += y_post*(0.1 + paired_trace(word_pre, word_post, decay))"

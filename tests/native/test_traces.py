@@ -124,6 +124,22 @@ def test_marks_that_synapses_keep_themselves(native, on_numpy):
     assert "traces of c not: 'plastic_pre' changes it by 'apost'" in native.explain()
 
 
+def test_what_decayed_long_ago_is_still_a_number(native, on_numpy):
+    """Synapses with times of their own, and a trace that has been through thousands of its time constants since."""
+
+    def run():
+        model = Model(
+            MARKED.replace("15*ms", "0.01*ms"), "apre += 0.02; c += apost; w += 0.1 * c", "apost -= 0.021; c += apre"
+        )
+        found = []
+        for _ in range(2):
+            model.net.run(40 * ms)
+            found.append(np.array([model.synapses.w_[:], model.synapses.apost_[:] * 0]))
+        return np.array(found)
+
+    compare(native, on_numpy, run)
+
+
 def watching(model, look):
     def watch():
         look(model.values())

@@ -21,7 +21,7 @@ REWRITES = {
     "targets": "the cells that spikes reach are read in the order of arrival, in 16 bits if possible",
     "guards": "spikes are delivered to all cells, and refractory ones get their values back",
     "matrix": "the spikes that all-to-all connections bring in a step are taken together, eight synapses at a time",
-    "unchanged": "synapses whose change is zero are left as they are",
+    "unchanged": "rows of synapses whose change is zero are left as they are",
     "rows": "the synapses that a spike reaches are taken eight at a time",
     "blocks": "spikes are delivered to a part of the cells at a time, which stay in the cache",
     "traces": "what all synapses of a cell have in common is kept once, for the cell",

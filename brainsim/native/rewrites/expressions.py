@@ -87,9 +87,9 @@ class Renderer:
         self.draw = 0  # the number of the next random number's place in the text
         self.before: list[str] = []  # scalar lines that the expressions need
         self.masked: dict[int, str] = {}  # exponentials that matter only where a mask is set: by the id of the call
-        self.fixed: set[str] = set()  # vectors that stay the same while spikes are taken, see matrix.py
+        self.fixed: set[str] = set()  # values of the cell of a row, see matrix.py
         self.prepared: list[str] = []  # lines that need no others than those
-        self.eights: dict[str, str] = {}  # calls of functions that were prepared for eight elements: their names
+        self.eights: dict[str, str] = {}  # calls of functions that were prepared for a row: their names
         self.used: set[str] = set()  # rewrites
         #: Where the value of a name is, for an element ``_k`` of the loop; None: no function can be called with it.
         self.element: Callable[[str], str | None] = lambda _: None
@@ -312,23 +312,21 @@ class Renderer:
         raise NotLegal(f"it uses the function '{name}'")
 
     def _eight(self, node: ast.Call, function: Function) -> Value:
-        """A function that is prepared once for eight elements and then called with what changes, see matrix.py."""
+        """A function that is prepared once for a row and then called for eight spikes, see matrix.py."""
         text, name = ast.unparse(node), node.func.id  # type: ignore[attr-defined]
         values = [self._value(argument) for argument in node.args]
-        for place, (argument, value) in enumerate(zip(node.args, values, strict=True)):
-            held = {inner.id for inner in ast.walk(argument) if isinstance(inner, ast.Name)}
-            prepared = place in function.eight
-            if value.vector != (prepared and place == function.eight[0]) or (value.vector and not held <= self.fixed):
-                raise NotLegal(f"'{name}' is not called with one presynaptic value and others that are not")
-            shared = all(getattr(self.generator.variables.get(inner), "scalar", False) for inner in held)
-            if prepared and not value.vector and not shared:
-                raise NotLegal(f"'{name}' is called with a value of the spiking cell that it wants beforehand")
+        for place in function.eight:
+            held = {inner.id for inner in ast.walk(node.args[place]) if isinstance(inner, ast.Name)}
+            shared = {inner for inner in held if getattr(self.generator.variables.get(inner), "scalar", False)}
+            if not self.fixed or values[place].vector or not held <= self.fixed | shared:
+                raise NotLegal(f"'{name}' is not called with a presynaptic value and others that all share")
         if text not in self.eights:
             self.eights[text] = f"_eight_{len(self.eights)}"
             first = ", ".join(values[place].text for place in function.eight)
             self.prepared.append(f"const {name}_eight {self.eights[text]}({first});")
-        rest = ", ".join(value.text for place, value in enumerate(values) if place not in function.eight)
-        return Value(f"{self.eights[text]}({rest})", "double", True)
+        rest = [self.convert(value, "int" if function._arg_types[place] == "integer" else "double")
+                for place, value in enumerate(values) if place not in function.eight]  # fmt: skip
+        return Value(f"{self.eights[text]}({', '.join(rest)})", "double", True)
 
     def _exp(self, node: ast.Call, argument: str, kind: str) -> str:
         """Our exp. Clipped values are often the same, and then it remembers the last result."""

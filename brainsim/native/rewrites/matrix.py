@@ -9,10 +9,15 @@ Legal where the connections are such a matrix, all with one delay, the code draw
 nothing that belongs to the spiking cell or to several. Then each synapse, and each cell at its other end, sees the same
 spikes in the same order as before: results are the same bits.
 
-``unchanged`` goes with columns: eight synapses whose change would be zero are left out. Legal where the code is one
-``x += change`` whose change is zero whenever a certain function is zero, which is tried once for each spike; the
-function says itself for which synapses that is so (see ``eight`` in functions.py of brainsim). A weight of -0.0 stays
-what it is, where numpy would make it 0.0.
+Columns are gone through *across* where the code calls a function that is prepared once for the cell of a row (see
+``eight`` in functions.py of brainsim): row by row, eight of the spikes at a time. Legal where, besides, the code writes
+to synapses alone; spikes that are not in the order of their cells are taken one by one.
+
+``unchanged`` goes with that: rows whose change would be zero are left out, so that the cost is that of the rows and
+spikes that change something. Legal where the code is one ``x += change`` whose change is zero whenever the function is
+zero, which is tried once for each spike; the function says itself for which rows that is so. Where the change is a
+product with the function, it is also zero for all rows if it is zero for a very large value of the function (a learning
+rate of zero): products grow with their factors. A weight of -0.0 stays what it is, where numpy would make it 0.0.
 """
 
 from __future__ import annotations
@@ -24,10 +29,13 @@ from typing import Any
 import numpy as np
 from brian2.codegen.generators.cpp_generator import c_data_type
 from brian2.synapses.synapses import SynapticPathway
+from brian2.utils.stringtools import get_identifiers
 
 from brainsim.native.rewrites.expressions import VECTORS, NotLegal, Renderer, Value, kind_of
 
 MATRIX, UNCHANGED = "matrix", "unchanged"
+#: A very large value of a function.
+LARGE = 1e30
 
 
 @dataclass
@@ -35,16 +43,20 @@ class Matrix:
     """What the template needs, as lines. ``near`` is the spiking cell, ``far`` those at the other end."""
 
     columns: bool  # whether spikes reach columns
+    across: bool  # and are taken eight at a time, row by row
     near: str  # the name of the spiking cell's index
     vectors: list[tuple[str, str]] = field(default_factory=list)  # (type, name) of what is read from cells
     before: list[str] = field(default_factory=list)
     near_reads: list[str] = field(default_factory=list)
+    side_by_side: list[tuple[str, str]] = field(default_factory=list)  # (type, name) of near values, if across
     far_reads: list[str] = field(default_factory=list)
     prepared: list[str] = field(default_factory=list)
     spike: list[str] = field(default_factory=list)
     far_writes: list[str] = field(default_factory=list)
-    change: str = ""  # of a synapse where the function is zero; empty: synapses are not left out
-    none: str = ""  # whether none of eight synapses changes then
+    change: str = ""  # of a synapse where the function is zero; empty: no rows are left out
+    none: str = ""  # whether nothing changes in a row then
+    product: str = ""  # the change where the function is LARGE, if that is the most it can be
+    small: str = ""  # whether the function is smaller in a row
     used: set[str] = field(default_factory=set)
 
 
@@ -89,7 +101,9 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
     far, near = ("_presynaptic_idx", "_postsynaptic_idx")[:: 1 if pathway.prepost == "post" else -1]
     # A copy of what is read may lie in the order of arrival, see ordered.py: then columns are rows.
     columns = pathway.prepost == "post" and any(indices[name] == "_idx" for name in read | write)
-    found = Matrix(columns, near)
+    functions = {variables.get(name) for s in statements for name in get_identifiers(s.expr)}
+    across = columns and any(getattr(function, "eight", None) for function in functions)
+    found = Matrix(columns, across, near)
     names: dict[str, Value] = {}
     for statement in scalar:
         if statement.op == ":=":
@@ -111,12 +125,30 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
             if not variable.scalar:
                 line = f"const {c_data_type(variable.dtype)} {name} = {array}[{index}];"
                 (found.before if index == "0" else found.near_reads).append(line)
+            if across and index == near and not variable.scalar:
+                kind = kind_of(variable.dtype, mask)
+                names[name], vector = Value(name, kind, True), f"native::{VECTORS[kind]}"
+                found.side_by_side.append((c_data_type(variable.dtype), name))
+                load = "load_mask" if kind == mask else "load"
+                found.spike.append(f"const {vector} {name} = native::{load}<{vector}>(_near_{name} + _k, _lanes);")
             continue
         if index not in ("_idx", "_place", far):
             raise NotLegal(f"'{name}' is reached through '{index}'")
         kind = kind_of(variable.dtype, mask)
         names[name], vector = Value(name, kind, True), f"native::{VECTORS[kind]}"
         what = "_mask" if kind == mask else ""
+        if across and index == far:
+            if name in write:
+                raise NotLegal(f"it writes '{name}' and calls a function prepared for it")
+            names[name] = Value(name, kind_of(variable.dtype, "bool"), False)
+            found.far_reads.append(f"const {c_data_type(variable.dtype)} {name} = {array}[_far + _at];")
+            continue
+        if across:
+            listed = "_at*_columns, _arrivals.list + _k" if index == "_idx" else "_at, _starts + _k"
+            found.spike.append(f"{vector} {name} = native::gather{what}<{vector}>({array} + {listed}, _lanes);")
+            if name in write:
+                stores.append(f"native::scatter{what}({array} + {listed}, {name}, _lanes);")
+            continue
         if index == far:
             found.vectors.append((vector, name))
             place = f"{array} + _far + _at"
@@ -133,7 +165,7 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
             stores.append(f"native::store{how}({place}, {name}, _lanes);")
     renderer = Renderer(generator, names, rewrites)
     renderer.mask = mask
-    if columns:
+    if across:
         renderer.fixed = {name for name in names if name not in write and indices.get(name) == far}
     found.spike += [*(_statement(renderer, statement, guards, mask) for statement in statements), *stores]
     if renderer.draw:
@@ -143,30 +175,43 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
         found.before.append(f"[[maybe_unused]] const int64_t {name} = {first};")
     found.before += renderer.before
     found.prepared, found.used = renderer.prepared, renderer.used
-    if UNCHANGED in rewrites:
-        _leave_out(generator, renderer, statements, found)
+    if UNCHANGED in rewrites and across:
+        _leave_out(generator, renderer, statements, found, {name for name in names if indices.get(name) == near})
     return found
 
 
-def _leave_out(generator: Any, renderer: Renderer, statements: list[Any], found: Matrix) -> None:
-    """Let synapses be left out whose change is zero, if that can be told."""
+def _leave_out(generator: Any, renderer: Renderer, statements: list[Any], found: Matrix, spiking: set[str]) -> None:
+    """Let rows be left out whose change is zero, if that can be told. ``spiking`` are values of the spiking cell."""
     if len(statements) != 1 or len(renderer.eights) != 1 or statements[0].op != "+=":
         return
     ((call, name),) = renderer.eights.items()
-    rest = _Replace(call).visit(ast.parse(statements[0].expr.strip(), mode="eval"))
-    if any(isinstance(node, ast.Name) and node.id in renderer.names and renderer.names[node.id].vector
-           for node in ast.walk(rest)):  # fmt: skip
+    rest = _with(0.0, call, statements[0])
+    own = {name for name, value in renderer.names.items() if value.vector} - spiking | renderer.fixed
+    if any(isinstance(node, ast.Name) and node.id in own for node in ast.walk(rest)):
         return
     found.change = generator.translate_expression(ast.unparse(rest))
     found.none = f"{name}.none"
+    if _is_product(ast.parse(statements[0].expr.strip(), mode="eval").body, call):
+        found.product = generator.translate_expression(ast.unparse(_with(LARGE, call, statements[0])))
+        found.small = f"{name}.bound < {LARGE / 2}"
     found.used.add(UNCHANGED)
 
 
-class _Replace(ast.NodeTransformer):
-    """Zero in the place of a call."""
+def _with(value: float, call: str, statement: Any) -> ast.AST:
+    """The right-hand side with a number in the place of a call."""
 
-    def __init__(self, call: str) -> None:
-        self.call = call
+    class Replace(ast.NodeTransformer):
+        def visit_Call(self, node: ast.Call) -> ast.AST:
+            return ast.Constant(value) if ast.unparse(node) == call else self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        return ast.Constant(0.0) if ast.unparse(node) == self.call else self.generic_visit(node)
+    return Replace().visit(ast.parse(statement.expr.strip(), mode="eval"))
+
+
+def _is_product(node: ast.AST, call: str) -> bool:
+    """Whether an expression is a product with a call as one of its factors, and the call is in no other."""
+    if ast.unparse(node) == call:
+        return True
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)):
+        return False
+    return any(_is_product(factor, call) and call not in ast.unparse(other)
+               for factor, other in ((node.left, node.right), (node.right, node.left)))  # fmt: skip

@@ -243,8 +243,11 @@ class Traces:
         known |= {**values, "dt": dt}
         for variable, _, expression in self.update:
             if variable in self.side or variable.removeprefix("_") in self.side:
-                known[variable] = eval(expression, {"__builtins__": {}}, known)
-        return {name: known[name] for name in self.side}
+                with np.errstate(over="ignore", invalid="ignore"):
+                    known[variable] = eval(expression, {"__builtins__": {}}, known)
+        # Back in time from what has long decayed, growth without bounds meets a value that is rounded to nothing: the
+        # value itself will do, as it stays where it is.
+        return {name: np.where(np.isfinite(known[name]), known[name], values[name]) for name in self.side}
 
     def from_synapses(self) -> None:
         """Take the values from the synapses, as they would be now; NotLegal if those of a cell differ."""

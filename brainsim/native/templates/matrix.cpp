@@ -10,20 +10,10 @@ const int64_t _row_count = _queue.begin[1] - _queue.begin[0], _columns = _synaps
 {% for line in found.before %}
 {{ line }}
 {% endfor %}
-{% if found.change %}
-bool _zero = true;
-for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
-    {{ _spiking_cell(found) }}
-    _zero = _zero && ({{ found.change }}) == 0;
-}
-{% endif %}
 native::in_vectors(_row_count, [&](const int64_t _at, auto _lanes) {
-    {% for line in found.far_reads + found.prepared %}
+    {% for line in found.far_reads %}
     {{ line }}
     {% endfor %}
-    {% if found.change %}
-    if (_zero && {{ found.none }}) return;
-    {% endif %}
     for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
         {{ _spiking_cell(found) }}
         [[maybe_unused]] const int64_t _synapses = _at * _columns + _arrivals.list[_arrival];
@@ -36,6 +26,49 @@ native::in_vectors(_row_count, [&](const int64_t _at, auto _lanes) {
     {{ line }}
     {% endfor %}
 });
+{% endmacro %}
+{% macro _across(found) %}
+const int64_t _row_count = _queue.begin[1] - _queue.begin[0];
+[[maybe_unused]] const int64_t _columns = _synapse ? _synapse[1] - _synapse[0] : 1;
+{% for line in found.before %}
+{{ line }}
+{% endfor %}
+static thread_local native::Scratch<int64_t> _scratch;
+int64_t* const _starts = _scratch.room_for(_arrivals.count);
+{% for type, name in found.side_by_side %}
+static thread_local native::Scratch<{{ type }}> _scratch_{{ name }};
+{{ type }}* const _near_{{ name }} = _scratch_{{ name }}.room_for(_arrivals.count);
+{% endfor %}
+[[maybe_unused]] bool _zero = true, _still = true;
+for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
+    {{ _spiking_cell(found) }}
+    _starts[_arrival] = _arrivals.list[_arrival] * _row_count;
+    {% for type, name in found.side_by_side %}
+    _near_{{ name }}[_arrival] = {{ name }};
+    {% endfor %}
+    {% if found.change %}
+    _zero = _zero && ({{ found.change }}) == 0;
+    {% endif %}
+    {% if found.product %}
+    _still = _still && ({{ found.product }}) == 0;
+    {% endif %}
+}
+for (int64_t _at = 0; _at < _row_count; _at++) {
+    {% for line in found.far_reads + found.prepared %}
+    {{ line }}
+    {% endfor %}
+    {% if found.change %}
+    if (_zero && {{ found.none }}) continue;
+    {% endif %}
+    {% if found.product %}
+    if (_still && {{ found.small }}) continue;
+    {% endif %}
+    native::in_vectors(_arrivals.count, [&](const int64_t _k, auto _lanes) {
+        {% for line in found.spike %}
+        {{ line }}
+        {% endfor %}
+    });
+}
 {% endmacro %}
 {% macro _in_rows(found) %}
 const int64_t _row_length = _queue.begin[1] - _queue.begin[0];
@@ -68,5 +101,5 @@ for (; _next + 4 <= _arrivals.count; _next += 4) _together(_row(_next), _row(_ne
 for (; _next < _arrivals.count; _next++) _together(_row(_next));
 {% endmacro %}
 {% macro matrix(found) %}
-{{ _in_columns(found) if found.columns else _in_rows(found) }}
+{{ _across(found) if found.across else _in_columns(found) if found.columns else _in_rows(found) }}
 {% endmacro %}

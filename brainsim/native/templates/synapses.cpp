@@ -83,7 +83,7 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
         {% endfor %}
         {% endif %}
         {% if rewritten.get("matrix") %}
-        if (_arrivals.whole()) {
+        if (_arrivals.whole(){{ ' && _arrivals.ascending()' if rewritten.matrix.across }}) {
             {{ _matrix(rewritten.matrix) | autoindent }}
         } else {
             {{ _loop(vector_code, '') }}
