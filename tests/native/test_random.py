@@ -119,7 +119,7 @@ def test_poisson_input_is_binomial(n, rate, rewrites, native):
 
 
 def test_numbers_from_a_table_are_those_of_whole_words(native):
-    """Half words decide, but for those whose upper eleven bits are a share's: some thousand here."""
+    """Half words decide, but for those whose upper eleven bits are a share's: some fifty here."""
     cells = 100003
     group = b2.NeuronGroup(cells, "x : 1")
     drive = b2.PoissonInput(group, "x", 1000, 20 * Hz, weight=1)
@@ -137,11 +137,11 @@ def test_numbers_from_a_table_are_those_of_whole_words(native):
     column, share = halves[0] & 31, (halves[0] >> 5) << 16 | halves[1]
     shares, others = np.array(binomial.table(1000, 0.002)).T
     np.testing.assert_array_equal(group.x[:], np.where(share < shares[column], column, others[column]))
-    assert 500 < np.sum(halves[0] >> 5 == shares[column] >> 16) < 5000
+    assert 10 < np.sum(halves[0] >> 5 == shares[column] >> 16) < 200
 
 
 def test_tables_hold_the_distribution():
-    for n, p in ((1000, 0.002), (5, 0.4), (100000, 1e-4), (1, 0.5), (3, 0.0), (20, 1e-7)):
+    for n, p in ((1000, 0.002), (5, 0.4), (50000, 1e-4), (1, 0.5), (3, 0.0), (20, 1e-7)):
         found = np.zeros(32)
         for column, (share, other) in enumerate(binomial.table(n, p)):
             assert 0 <= share <= 2**27
@@ -150,6 +150,7 @@ def test_tables_hold_the_distribution():
         np.testing.assert_allclose(found, stats.binom.pmf(np.arange(32), n, p), atol=4e-10)
         assert found.sum() == 1
         assert binomial.legal(n, p) is None
+    assert binomial.legal(100000, 1e-4) is not None
     assert binomial.legal(100000, 0.5) is not None
     assert binomial.legal(100, 0.2) is not None
 
