@@ -344,27 +344,33 @@ template <class Steps> inline double least_time(Steps steps_of, int64_t steps, d
     return -INFINITY;  // a number of steps that is none
 }
 
-// The body of a loop, for all full vectors and then for the elements that are left.
+// The body of a loop, for all full vectors (from a place on) and then for the elements that are left.
+template <int STEP = LANES, class Body> inline void in_vectors(int64_t from, int64_t to, Body body)
+{
+    int64_t i = from;
+    for (; i + STEP <= to; i += STEP) body(i, All{});
+    if (i < to) body(i, to - i);
+}
+
 template <int STEP = LANES, class Body> inline void in_vectors(int64_t size, Body body)
 {
-    int64_t i = 0;
-    for (; i + STEP <= size; i += STEP) body(i, All{});
-    if (i < size) body(i, size - i);
+    in_vectors<STEP>(0, size, body);
 }
 
 // The same for a body that returns a bit for each lane; `note` gets those of 64 elements, if any is set.
-template <int STEP, class Body, class Note> inline void in_vectors(int64_t size, Body body, Note note)
+template <int STEP, class Body, class Note>
+inline void events_in_vectors(int64_t from, int64_t to, Body body, Note note)
 {
-    int64_t i = 0;
-    for (; i + 64 <= size; i += 64) {
+    int64_t i = from;
+    for (; i + 64 <= to; i += 64) {
         uint64_t found = 0;
         for (int j = 0; j < 64; j += STEP) found |= body(i + j, All{}) << j;
         if (found) note(i, found);
     }
     uint64_t found = 0;
     const int64_t first = i;
-    for (; i + STEP <= size; i += STEP) found |= body(i, All{}) << (i - first);
-    if (i < size) found |= body(i, size - i) << (i - first);
+    for (; i + STEP <= to; i += STEP) found |= body(i, All{}) << (i - first);
+    if (i < to) found |= body(i, to - i) << (i - first);
     if (found) note(first, found);
 }
 
