@@ -52,7 +52,7 @@ class Network(Structure):
         ("clocks", POINTER(Clock)),
         ("task_count", c_int64),
         ("tasks", POINTER(Task)),
-        *((name, c_int64) for name in ("next", "remaining", "stop", "endless", "profile")),
+        *((name, c_int64) for name in ("next", "remaining", "stop", "endless", "profile", "entries")),
         ("random", POINTER(Random)),
         ("grow", GROW),
         ("message", c_char * 256),

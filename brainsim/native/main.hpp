@@ -84,6 +84,7 @@ template <class Work> static int64_t guarded(Network& network, Work work)
 // `next`, and call again.
 extern "C" __attribute__((visibility("default"))) int64_t native_run(Network* network, double seconds)
 {
+    network->entries++;
     const int64_t status = guarded(*network, [=] { return go_on(*network, seconds); });
     for (int64_t i = 0; i < network->clock_count; i++) {
         *network->clocks[i].shown_timestep = *network->clocks[i].timestep;
@@ -95,6 +96,7 @@ extern "C" __attribute__((visibility("default"))) int64_t native_run(Network* ne
 // One task on its own, outside of any run.
 extern "C" __attribute__((visibility("default"))) int64_t native_call(Network* network, int64_t number)
 {
+    network->entries++;
     Task& task = network->tasks[number];
     return guarded(*network, [=, &task] {
         functions[task.function](task, *network);

@@ -76,6 +76,7 @@ struct Network {
     int64_t stop;       // not 0: end before the next tick
     int64_t endless;    // do not look at the clocks' ends
     int64_t profile;
+    int64_t entries;  // how often Python called compiled code
     Random* random;
     void (*grow)(Slot*, int64_t);  // make room in a slot, if possible
     char message[256];

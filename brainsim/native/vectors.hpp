@@ -374,4 +374,66 @@ inline void events_in_vectors(int64_t from, int64_t to, Body body, Note note)
     if (found) note(first, found);
 }
 
+// The cells that are refractory, in the order of their spikes.
+struct Recent {
+    int64_t steps;  // that they are refractory
+    double dt, least;  // so long, in time
+    int64_t entry;     // the call of compiled code in which all cells were looked at
+    int64_t sorted, head, count, unused;
+    int32_t cells[1];  // a ring, as long as there are cells
+
+    void push(int32_t cell, int64_t size)
+    {
+        int64_t place = head + count++;
+        cells[place < size ? place : place - size] = cell;
+    }
+
+    // Shell's sort, by the times of spikes: those of one time step stand in any order.
+    void sort(const double* lastspike)
+    {
+        int64_t gap = 1;
+        while (gap < count / 3) gap = 3 * gap + 1;
+        for (; gap > 0; gap /= 3)
+            for (int64_t i = gap; i < count; i++) {
+                const int32_t cell = cells[i];
+                int64_t place = i;
+                for (; place >= gap && lastspike[cells[place - gap]] > lastspike[cell]; place -= gap)
+                    cells[place] = cells[place - gap];
+                cells[place] = cell;
+            }
+        sorted = 1;
+    }
+};
+
+// Let cells leave the queue that are refractory no more; once in each call of compiled code, look at all of them.
+template <class Steps>
+inline void release(
+    Recent& recent, const double* lastspike, char* not_refractory, int64_t size, double t, double dt, int64_t steps,
+    Steps steps_of, int64_t entry)
+{
+    if (recent.dt != dt || recent.steps != steps || recent.entry == 0) {
+        recent.dt = dt, recent.steps = steps, recent.entry = -1;
+        recent.least = least_time(steps_of, steps, dt);
+    }
+    const double least = recent.least;
+    if (recent.entry != entry) {
+        recent.entry = entry, recent.sorted = recent.head = recent.count = 0;
+        events_in_vectors<LANES>(0, size, [&](const int64_t i, auto lanes) {
+            const Longs free = (t - load<Doubles>(lastspike + i, lanes)) >= least;
+            store_mask(not_refractory + i, free, lanes);
+            return lane_bits(Longs(~free), lanes);
+        }, [&](const int64_t first, uint64_t found) {
+            for (; found; found &= found - 1) recent.push(int32_t(first + __builtin_ctzll(found)), size);
+        });
+        return;
+    }
+    if (!recent.sorted) recent.sort(lastspike);
+    for (; recent.count; recent.count--) {
+        const int32_t cell = recent.cells[recent.head];
+        if (!(t - lastspike[cell] >= least)) break;
+        not_refractory[cell] = true;
+        if (++recent.head == size) recent.head = 0;
+    }
+}
+
 }  // namespace native

@@ -10,6 +10,7 @@ numbers of 2^-27, so probabilities are right to 2^-32, and what has a smaller on
 from __future__ import annotations
 
 import numpy as np
+
 from brainsim.native.marks import real
 
 NAME = "binomial"

@@ -79,9 +79,7 @@ class Renderer:
         Whether vectors are full of numbers of 32 bits, and there are no others.
     """
 
-    def __init__(
-        self, generator: Any, names: dict[str, Value], rewrites: frozenset[str], packed: bool = False
-    ) -> None:
+    def __init__(self, generator: Any, names: dict[str, Value], rewrites: frozenset[str], packed: bool = False) -> None:
         self.generator, self.names, self.rewrites, self.packed = generator, names, rewrites, packed
         self.mask = "mask64"
         self.draw = 0  # the number of the next random number's place in the text
@@ -355,7 +353,9 @@ class Renderer:
             arguments.append(place)
         called = self.generator.func_name_replacements.get(name, name)
         self.calls.append(f"{called}({', '.join(arguments)})")
-        return Value(f"native::load<{self.vector('double')}>(_call_{len(self.calls) - 1} + _at, _lanes)", "double", True)
+        return Value(
+            f"native::load<{self.vector('double')}>(_call_{len(self.calls) - 1} + _at, _lanes)", "double", True
+        )
 
     def _clip(self, value: Value, low: Value, high: Value) -> Value:
         if not value.vector or value.kind not in ("double", "float"):

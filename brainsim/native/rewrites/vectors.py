@@ -3,7 +3,7 @@
 Legal where every statement works on the cell's own values: arrays are read and written at the place of the cell (or of
 the cell of a subgroup), and functions are those of expressions.py. Arithmetic is the same operations in the same order,
 so results are the same bits. Vectors fill a register (see vectors.hpp): loops that hold numbers of 32 bits alone take
-twice as many elements as others. Two modules say what else may happen inside: refractory.py and, for exp, docs/native.md.
+twice as many elements as others. What else may happen inside: see refractory.py and, for exp, docs/native.md.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from brainsim.native.rewrites import refractory
 from brainsim.native.rewrites.expressions import VECTORS, NotLegal, Renderer, Value, kind_of
 
 NAME = "vectors"
-TEMPLATES = ("stateupdate", "threshold", "reset")
+TEMPLATES = ("stateupdate", "threshold", "reset", "fused")
 
 
 @dataclass
@@ -102,14 +103,16 @@ def _loop(
     generator: Any, scalar: list[Any], vector: list[Any], rewrites: frozenset[str], places: dict[str, Place],
     packed: bool,
 ) -> Loop:  # fmt: skip
-    variables, indices = generator.variables, generator.variable_indices
-    read, write, index_arrays, guards = generator.arrays_helper(vector)
+    found = Loop(packed=packed)
     names: dict[str, Value] = {}
     for statement in scalar:
         if statement.op == ":=":
             names[statement.var] = Value(statement.var, kind_of(statement.dtype, "bool"), False)
-    found = Loop(packed=packed)
     renderer = Renderer(generator, names, rewrites, packed)
+    if generator.template_name == "fused":
+        vector = _released(renderer, vector, found)
+    variables, indices = generator.variables, generator.variable_indices
+    read, write, index_arrays, guards = generator.arrays_helper(vector)
     mask = "mask32" if generator.prefers_floats() else "mask64"
     written = {id(variables[name]): name for name in write}
     for name in sorted(read | write):
@@ -150,10 +153,30 @@ def _loop(
     if generator.template_name == "reset" and not any("native::exp" in line or "::log" in line for line in found.body):
         raise NotLegal("there are few events, and no functions to be computed for several at once")
     found.before += renderer.before
-    found.used, found.draws, found.calls = renderer.used, renderer.draw, renderer.calls
+    found.used |= renderer.used
+    found.draws, found.calls = renderer.draw, renderer.calls
     if "_cond" in names:
         found.condition = names["_cond"].text
     return found
+
+
+def _released(renderer: Renderer, statements: list[Any], found: Loop) -> list[Any]:
+    """The statements without that on refractoriness, if another line does what it says."""
+    draft = renderer.generator.draft
+    updates = [statement for statement in statements if statement.var == "not_refractory"]
+    try:
+        if refractory.RELEASE not in renderer.rewrites:
+            raise NotLegal("switched off")
+        if draft.no_release is not None:
+            raise NotLegal(draft.no_release)
+        if len(updates) != 1:
+            raise NotLegal("cells are never refractory")
+        found.before.append(refractory.release(renderer, updates[0].expr))
+        found.used.add(refractory.RELEASE)
+        return [statement for statement in statements if statement is not updates[0]]
+    except NotLegal as reason:
+        draft.notes[refractory.RELEASE] = str(reason)
+    return statements
 
 
 def _statement(renderer: Renderer, statement: Any, guards: dict[str, str], mask: str) -> str:
