@@ -232,6 +232,15 @@ typedef uint16_t PackedShorts __attribute__((vector_size(2 * PACKED)));
 template <class V> inline V widened(const uint16_t* from)
 {
     V value;
+#if NATIVE_WIDTH == 64 && !defined(__clang__)
+    // Compilers take the halves of such a vector one by one.
+    typedef short Eight __attribute__((vector_size(16)));
+    typedef int Wide __attribute__((vector_size(32)));
+    if constexpr (std::is_same<V, Doubles>::value) {
+        const Wide wide = __builtin_ia32_pmovzxwd256(load<Eight>(from));
+        return __builtin_ia32_cvtdq2pd512_mask(wide, V{}, (unsigned char)255);
+    }
+#endif
     if constexpr (lanes_of<V> < 4) {
         for (int lane = 0; lane < lanes_of<V>; lane++) value[lane] = from[lane];
     } else {

@@ -3,7 +3,7 @@
 The threshold moves forward to the state update. Legal where both have the same clock and the same cells, both can be
 done in vectors, the threshold draws no random numbers, and nothing is done between them in a time step that reaches
 an array which the threshold reads or writes (Python's own tasks may reach all of them). Arithmetic stays what it is.
-With several threads each loop is shared among them on its own. What else becomes possible: see release in refractory.py.
+With several threads each loop is shared among them on its own. See also release in refractory.py.
 """
 
 from __future__ import annotations

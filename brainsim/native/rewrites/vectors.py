@@ -181,12 +181,11 @@ def _released(renderer: Renderer, statements: list[Any], found: Loop) -> list[An
 
 def _statement(renderer: Renderer, statement: Any, guards: dict[str, str], mask: str) -> str:
     name, names = statement.var, renderer.names
-    value = _branches(renderer, statement, mask)
     declared = statement.op == ":="
+    kind = kind_of(statement.dtype, mask) if declared else names[name].kind
+    value = _branches(renderer, statement, mask, None if statement.inplace else kind)
     if declared:
-        kind = kind_of(statement.dtype, mask)
         names[name] = Value(name, kind, True)
-    kind = names[name].kind
     if statement.inplace:
         operator = statement.op[0]
         wide = renderer._wider(renderer._number(names[name]), renderer._number(value))
@@ -202,8 +201,11 @@ def _statement(renderer: Renderer, statement: Any, guards: dict[str, str], mask:
     return f"{f'{renderer.vector(kind)} ' if declared else ''}{name} = {text};"
 
 
-def _branches(renderer: Renderer, statement: Any, mask: str) -> Value:
-    """The right-hand side; if Brian2 has a simpler one for each value of some truth values, a choice between those."""
+def _branches(renderer: Renderer, statement: Any, mask: str, target: str | None) -> Value:
+    """The right-hand side; if Brian2 has a simpler one for each value of some truth values, a choice between those.
+
+    They are made what they will be in the end (``target``), or else the wider of their types.
+    """
     if not statement.used_boolean_variables:
         return renderer.render(statement.expr)
     start, most, chosen = renderer.draw, renderer.draw, None
@@ -211,11 +213,13 @@ def _branches(renderer: Renderer, statement: Any, mask: str) -> Value:
         renderer.draw = start
         value = renderer.render(expression)
         most = max(most, renderer.draw)
-        kind = mask if value.kind == "bool" else value.kind
+        kind = target or (mask if value.kind == "bool" else value.kind)
         if chosen is None:
             chosen = Value(renderer.convert(value, kind), kind, True)
             continue
-        if {kind, chosen.kind} <= {"mask64", "mask32"}:
+        if target is not None:
+            pass
+        elif {kind, chosen.kind} <= {"mask64", "mask32"}:
             kind = chosen.kind
         elif "mask" in kind + chosen.kind:
             raise NotLegal(f"the type of '{statement.var}' is open")
