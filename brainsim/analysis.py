@@ -78,6 +78,32 @@ def isi_cv(times: ArrayLike, ids: ArrayLike, size: int, least: int = 3) -> Float
         return np.where(known & (mean > 0), np.sqrt(square) / mean, np.nan)
 
 
+def mean_correlation(times: ArrayLike, ids: ArrayLike, size: int, duration: float, width: float) -> float:
+    """Mean correlation coefficient of the spike counts of all pairs of cells, in bins of ``width`` seconds.
+
+    Cells whose counts never differ are left out; NaN for fewer than two others or fewer than two whole bins. Times
+    count from 0.
+    """
+    bins = int(np.floor(duration / width + 1e-9))
+    t, cells = np.asarray(times, dtype=float), _cells(ids, size)
+    where = np.floor(t / width + 1e-6).astype(np.int64)
+    inside = where < bins
+    pairs, counts = np.unique(np.stack([cells[inside], where[inside]]), axis=1, return_counts=True)
+    if bins < 2 or not pairs.size:
+        return float("nan")
+    owner, place = pairs
+    mean = np.bincount(owner, weights=counts, minlength=size) / bins
+    spread = np.sqrt(np.maximum(np.bincount(owner, weights=counts**2, minlength=size) / bins - mean**2, 0))
+    known = spread > 0
+    n = int(known.sum())
+    if n < 2:
+        return float("nan")
+    # The variance of the sum of standardised counts is n + n (n - 1) times the mean correlation.
+    weight = np.where(known, 1 / np.where(known, spread, 1), 0)
+    summed = np.bincount(place, weights=counts * weight[owner], minlength=bins)
+    return float((summed.var() - n) / (n * (n - 1)))
+
+
 @dataclass(frozen=True)
 class Histogram:
     """Two histograms over the same bins."""

@@ -18,8 +18,8 @@ ORDER = [
     "names", "guard", "places", "arithmetic", "expressions", "equations", "inherit",
     "encoders", "readouts",
     "library", "overrides", "circuit", "seeds", "connect", "brian", "functions", "compose", "draws", "script",
-    "builder", "native", "backends", "datasets", "record", "provenance", "runs", "estimates", "sweeps", "session",
-    "analysis", "plots", "portrait", "report", "cli",
+    "builder", "native", "backends", "datasets", "record", "provenance", "analysis", "runs", "estimates", "sweeps",
+    "session", "plots", "portrait", "report", "cli",
 ]  # fmt: skip
 #: The package itself (the Python API, imported lazily by its users) and ``python -m brainsim`` come last.
 LAST = {"__init__", "__main__"}

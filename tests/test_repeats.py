@@ -14,7 +14,7 @@ from brainsim.runs.phases import Schedule
 
 needs_compiler = pytest.mark.skipif(bool(backends.available()["native"]), reason="needs a C++ compiler")
 
-#: A cell without a leak that fires x*(1 + repeats) times in a trial of 100 steps, and one that counts.
+#: A cell without a leak that fires x*(1 + repeats) times in a trial of 25 steps, and one that counts.
 RUN = """
 experiment: again
 region:
@@ -27,17 +27,17 @@ region:
         equations: |
           n_fire = x*(1 + repeats) : 1
           v : 1
-        threshold: v > 0.995
+        threshold: v > 0.98
         reset: v -= 1
         every:
           - {each: trial_start, code: v = 0}
-          - {each: dt, when: groups, code: v += n_fire/100}
+          - {each: dt, when: groups, code: v += n_fire/25}
       size: 2
     counter: {neuron: counter, size: 1}
   projections:
     count: {from: pace, to: counter, synapse: count, connect: all}
 data: {file: own.npz, train: 3, test: 2}
-trial: {duration: 100 ms, inputs: {values: pace.x}, repeat_while: counter.n < 5, limit: 3}
+trial: {duration: 25 ms, inputs: {values: pace.x}, repeat_while: counter.n < 5, limit: 3}
 phases: {train: {data: train, passes: 2, shuffle: true}, test: {data: test, fresh: [cells]}}
 readout: {name: spike_count, population: pace}
 run: {dt: 1 ms, backend: numpy}
@@ -71,11 +71,11 @@ def test_each_sample_is_shown_until_there_are_five_spikes_or_the_limit_is_reache
     assert trials["repeat"].tolist() == [k for s in samples for k in range(SHOWINGS[s])]
     assert trials["label"].tolist() == LABELS[trials["sample"]].tolist()
     assert np.bincount(trials["phase"]).tolist() == [16, 4]
-    np.testing.assert_allclose(trials["start"], 0.1 * np.arange(20), atol=1e-12)
+    np.testing.assert_allclose(trials["start"], 0.025 * np.arange(20), atol=1e-12)
     # Also the cells know how often: each showing has more spikes than the one before.
     expected = VALUES[trials["sample"]] * (1 + trials["repeat"][:, None])
     np.testing.assert_array_equal(results.counts("pace"), expected)
-    assert results.summary["model_time_s"] == pytest.approx(2)
+    assert results.summary["model_time_s"] == pytest.approx(0.5)
     assert "6 samples were shown again, 2 as often as allowed" in (folder / "run/run.log").read_text()
     # The readout takes the last showing.
     found = brainsim.open(folder / "run")._reader.table("readout/test")[0]
@@ -120,7 +120,7 @@ def test_a_condition_that_never_ends_stops_at_the_limit(folder):
 
 def test_a_session_shows_again_too(folder):
     with brainsim.Session(RUN.replace("passes: 2, shuffle: true", "passes: 1"), backend="numpy") as session:
-        session.step(300)
+        session.step(75)
         assert session.view("counter.n")[0] == 6  # the third showing of the first sample
         session.step(1)
         assert session.view("pace.x").tolist() == [6, 1]
@@ -128,14 +128,14 @@ def test_a_session_shows_again_too(folder):
 
 def test_what_came_of_a_run_that_was_stopped():
     """Trials that were not reached follow, each once."""
-    trials = Schedule(np.array([7, 8, 9], np.int32), np.array([0, 0, 1], np.int32))
+    trials = Schedule(*np.array([[7, 8, 9], [0, 0, 1], [0, 0, 0]], np.int32))
     found = phases.showings(trials, np.array([[0], [0], [1]]))
     assert found.order.tolist() == [7, 7, 8, 9]
     assert found.phase.tolist() == [0, 0, 0, 1]
     assert found.repeat.tolist() == [0, 1, 0, 0]
     assert found.last.tolist() == [False, True, True, True]
     assert phases.showings(trials).last.tolist() == [True] * 3
-    assert phases.showings(Schedule(trials.order[:0], trials.phase[:0])).last.tolist() == []
+    assert phases.showings(Schedule(*(column[:0] for column in trials))).last.tolist() == []
 
 
 @pytest.mark.parametrize(

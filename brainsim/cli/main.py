@@ -75,11 +75,14 @@ def run(
     library: Libraries = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = False,
     raster: Annotated[bool, typer.Option("--raster", help="Print the recorded spikes as characters.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="EXPERIMENT is the folder of a run that was stopped: go on there.")
+    ] = False,
 ) -> Job:
     """Run an experiment and write its run folder."""
     from brainsim.cli import run as verb
 
-    return partial(verb.run, experiment, set_ or [], seed, backend, out, library or [], not no_report, raster)
+    return partial(verb.run, experiment, set_ or [], seed, backend, out, library or [], not no_report, raster, resume)
 
 
 @app.command()
@@ -99,11 +102,15 @@ def sweep(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder, instead of runs/NAME-sweep-DATE.")] = None,
     library: Libraries = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help='Further column, as "rate_hz[exc]@last 5 s"; may be repeated.'),
+    ] = None,
 ) -> Job:
     """Run an experiment at every point of its sweep and write one table."""
     from brainsim.cli import sweep as verb
 
-    return partial(verb.sweep, experiment, over or [], set_ or [], jobs, out, library or [])
+    return partial(verb.sweep, experiment, over or [], set_ or [], jobs, out, library or [], measure or [])
 
 
 @app.command()

@@ -27,18 +27,19 @@ def values(items: Sequence[str]) -> dict[str, list[str]]:
 
 def sweep(
     experiment: str, over: Sequence[str], sets: Sequence[str], jobs: int | None, out: Path | None,
-    library: Sequence[Path],
+    library: Sequence[Path], measures: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Run all points, and say what came out and what failed."""
     import brainsim
 
     with Steps(f"sweep of {Path(experiment).stem}", "points") as progress:
         found = brainsim.sweep(
-            experiment, values(over), overrides(sets), out, tuple(library), jobs=jobs, progress=progress
-        )
+            experiment, values(over), overrides(sets), out, tuple(library), jobs=jobs, progress=progress,
+            measures=tuple(measures),
+        )  # fmt: skip
     means = found.means
     if means:
-        _show(means, [path for path in found.paths if path != "run.seed"])
+        _show(means, [path for path in found.paths if path != "run.seed"], found.measures)
     for number, problems in found.failed.items():
         tell(f"point {number} failed: {problems[0].splitlines()[0]}", style="red")
         tell(f"    See {found.point_folder(number)}.")
@@ -52,11 +53,11 @@ def sweep(
         raise KeyboardInterrupt
 
 
-def _show(means: Sequence[dict], paths: Sequence[str]) -> None:
-    """Means of the first measures with their confidence intervals."""
+def _show(means: Sequence[dict], paths: Sequence[str], asked: Sequence[str] = ()) -> None:
+    """Means of the measures asked for, or of the first, with their confidence intervals."""
     names = [name for name in means[0] if name not in (*paths, "n") and not name.endswith((".sd", ".ci95"))]
     names = sorted(names, key=lambda name: next((k for k, first in enumerate(_FIRST) if name.startswith(first)), 9))
-    names = names[:_SHOWN]
+    names = [*asked, *(name for name in names if name not in asked)][: max(_SHOWN, len(asked))]
 
     def cell(row: dict, name: str) -> str:
         if name not in row:

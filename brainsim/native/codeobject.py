@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,15 @@ from brian2.core.variables import ArrayVariable, Constant
 from brian2.devices.device import get_device
 from brian2.input.binomial import BinomialFunction
 
+from brainsim.native import threads
 from brainsim.native.arrays import FixedArray, GrowingArray
 from brainsim.native.marks import MARKED
 from brainsim.native.rewrites import delivery, rewritten
 
 _NUMBERED = re.compile(r"^_?(timedarray|binomial|poissoninput_binomial)(_\d+)?$")
 _NUMBER = r"(?<![\w.])(?:\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)(?![\w.])"
+#: A pointer without an alias, as Brian2 declares it.
+_POINTER = re.compile(r"^ *\w+ ?\*\s*(?:__restrict)?\s+(_ptr_\w+) = \w+;\n", re.M)
 _LITERAL = re.compile(_NUMBER)
 _REFRACTORY = re.compile(rf"\b_timestep\(\s*({_NUMBER})(?=\s*,\s*dt\))")
 
@@ -86,6 +90,7 @@ class NativeCodeGenerator(CPPCodeGenerator):
         scalar_code, vector_code, keywords = super().translate_statement_sequence(scalar, vector)
         self._draws = 0
         keywords["rewritten"] = rewritten(self, scalar, vector, draft)
+        draft.access = threads.access(self, scalar, vector, keywords["rewritten"])
         if "spike" in scalar_code:
             _apart(scalar_code, vector_code)
         return scalar_code, vector_code, keywords
@@ -96,6 +101,12 @@ def _apart(scalar_code: dict[str, list[str]], vector_code: dict[str, list[str]])
     for code in (scalar_code, vector_code):
         code["spike"] = [re.sub(r"\b_lio_(?=\d)", "_lio_spike_", line) for line in code["spike"]]
     scalar_code["synapse"] = [line for line in scalar_code["synapse"] if line not in scalar_code["spike"]]
+
+
+def _without_idle_pointers(code: str) -> str:
+    """Text without the pointers that Brian2 declares and nothing uses: their arrays may stay packed."""
+    words = Counter(re.findall(r"\b_ptr_\w+", code))
+    return _POINTER.sub(lambda line: "" if words[line[1]] == 1 else line[0], code)
 
 
 class NativeCodeObject(CodeObject):
@@ -120,10 +131,12 @@ class NativeCodeObject(CodeObject):
         self.copies: list[Any] = []  # that it reads, see rewrites/ordered.py
         self.event_variable: Any = None  # the list of events that a thresholder writes
         self.device = get_device()
+        #: What it reaches, if threads can share it; else the reason why not.
+        self.access = self.device.draft.access
         #: Which rewrites were taken, and of the others why not.
         self.rewrites = self.device.draft.notes
         #: The text of the function.
-        self.text = self._without_values(self._without_numbered_names(code))
+        self.text = _without_idle_pointers(self._without_values(self._without_numbered_names(code)))
         self.text = self.text.replace("%BINDINGS%", "\n    ".join(self._bindings(self.text)))
 
     @classmethod
@@ -224,7 +237,9 @@ class NativeCodeObject(CodeObject):
         if block == "run":
             self.device.call(self)
         elif block == "before_run" and self.template_name == "synapses_push_spikes":
-            self.owner.initialise_queue()
+            if not self.owner.queue.fresh:  # delivery has not looked at it
+                self.owner.initialise_queue()
+            self.owner.queue.fresh = False
         elif block == "after_run" and self.template_name == "threshold":
             self.event_variable.get_value()[-1] = 0  # the number of events
 

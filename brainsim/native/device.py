@@ -8,10 +8,11 @@ network), build.py (a library from it, once), session.py (what steps it), networ
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import ctypes
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
@@ -29,12 +30,14 @@ from brian2.units import Quantity, second
 from brian2.units.fundamentalunits import fail_for_dimension_mismatch
 from brian2.utils.logger import get_logger
 
-from brainsim.native import functions, layout, network
+from brainsim.native import functions, layout, network, wiring
 from brainsim.native.arrays import FixedArray, GrowingArray, zeros
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.queues import SpikeQueue
 from brainsim.native.rewrites import Draft, chosen, delivery, ordered, traces
 from brainsim.native.session import Session, Step
+from brainsim.native.threads import bounds_of_targets
+from brainsim.native.threads import chosen as how_many
 
 logger = get_logger(__name__)
 
@@ -51,6 +54,8 @@ class NativeDevice(RuntimeDevice):
         self._fixed: WeakKeyDictionary[ArrayVariable, FixedArray] = WeakKeyDictionary()
         #: The rewrites that may be used, see rewrites/.
         self.rewrites = chosen()
+        #: Those that share the tasks of a time step, see threads.py.
+        self.threads = how_many()
         #: What is noted while a code object is being made: the names of its arrays, the rewrites taken.
         self.draft: Draft | None = None
         #: The state of the random numbers drawn in runs (numpy's generator serves everything else).
@@ -61,14 +66,20 @@ class NativeDevice(RuntimeDevice):
         #: Who is told before Python reads or writes a variable.
         self._watchers: WeakKeyDictionary[ArrayVariable, WeakSet[Any]] = WeakKeyDictionary()
         self.exposed: WeakSet[ArrayVariable] = WeakSet()  # what may be written without our knowing
+        self._as_stored = False
         self._session: Session | None = None  # the one made last
         self._sessions: WeakValueDictionary[str, Session] = WeakValueDictionary()
 
     def activate(
-        self, build_on_run: bool = True, rewrites: str | Mapping[str, bool] | None = None, **kwds: Any
+        self,
+        build_on_run: bool = True,
+        rewrites: str | Mapping[str, bool] | None = None,
+        threads: int | None = None,
+        **kwds: Any,
     ) -> None:
         super().activate(build_on_run, **kwds)
         self.rewrites = chosen(rewrites)
+        self.threads = how_many(threads)
 
     def forget(self, net: Network) -> None:
         """Put all values of a network's synapses where Brian2 has them, for code that is made anew."""
@@ -99,12 +110,36 @@ class NativeDevice(RuntimeDevice):
         array = self.arrays[var]
         if isinstance(var, DynamicArrayVariable):
             var.size = array.shape if var.ndim > 1 else len(array)
-            return array.data if access_data else array
+            if self._as_stored or not access_data:
+                return array
+            return array.copied() if var.read_only else array.data
         return array
 
+    @contextlib.contextmanager
+    def as_stored(self) -> Iterator[None]:
+        """Let Brian2 hand our own code arrays that grow as they are, which may be packed."""
+        self._as_stored = True
+        try:
+            yield
+        finally:
+            self._as_stored = False
+
     def fill_with_array(self, var: ArrayVariable, arr: np.ndarray) -> None:
-        self.get_value(var, access_data=False)  # other variables may have to be brought up to date first
-        super().fill_with_array(var, arr)
+        array = self.get_value(var, access_data=False)  # other variables may have to be brought up to date first
+        if var.constant and isinstance(var, DynamicArrayVariable) and np.shape(arr) == array.shape:
+            array.fill(np.asarray(arr))
+        else:
+            super().fill_with_array(var, arr)
+
+    def synapses_connect(
+        self, synapses: Synapses, condition: Any = None, i: Any = None, j: Any = None, *args: Any, **kwds: Any
+    ) -> None:
+        """``Synapses.connect``: large arrays of pairs are stored at once, without Brian2's copies of them."""
+        plain = condition is None and not args and not set(kwds) - {"namespace", "level"}
+        if plain and wiring.connect(self, synapses, i, j):
+            return
+        kwds["level"] = kwds.get("level", 0) + 1
+        Synapses.connect.original_function(synapses, condition, i, j, *args, **kwds)
 
     def _watch(self, variable: ArrayVariable, watcher: Any) -> None:
         self._watchers.setdefault(variable, WeakSet()).add(watcher)
@@ -196,7 +231,7 @@ class NativeDevice(RuntimeDevice):
         draft, copies = Draft(self.rewrites, no_release=no_release), []
         if template_name == "synapses":
             pathway = next(way for way in owner._pathways if way.queue is variables["_queue"])
-            delivery.look_at(pathway)
+            delivery.look_at(pathway, bounds_of_targets(pathway))
             variables, variable_indices = dict(variables), copy.copy(variable_indices)
             if owner.event_driven is not None:
                 abstract_code, variables, variable_indices = self._with_traces(

@@ -20,6 +20,10 @@ class Clock(Structure):
     ]
 
 
+class Carried(Structure):
+    _fields_ = [("cells", c_void_p), *((name, c_int64) for name in ("count", "room", "runs"))]
+
+
 class Queue(Structure):
     _fields_ = [
         *((name, c_int64) for name in ("length", "offset", "first", "last")),
@@ -27,8 +31,14 @@ class Queue(Structure):
         ("count", POINTER(c_int64)),
         ("room", POINTER(c_int64)),
         *((name, c_void_p) for name in ("row", "begin", "delay", "synapse", "other")),
-        *((name, c_int64) for name in ("blocks", "block_size")),
-        ("cut", c_void_p),
+        ("blocks", c_int64),
+        *((name, c_void_p) for name in ("edge", "cut")),
+        ("blockwise", c_int64),
+        ("share", c_void_p),
+        *((name, c_int64) for name in ("low", "high", "words")),
+        ("bitmap", c_void_p),
+        ("carried", POINTER(Carried)),
+        *((name, c_int64) for name in ("width", "carrying")),
     ]
 
 
@@ -43,6 +53,9 @@ class Task(Structure):
         *((name, c_void_p) for name in ("slots", "reals", "integers", "queue")),
         ("seconds", c_double),
         ("stream", c_uint64),
+        *((name, c_int64) for name in ("shared", "joins", "ending")),
+        ("work", c_double),
+        *((name, c_void_p) for name in ("bounds", "found", "events")),
     ]
 
 
@@ -52,7 +65,9 @@ class Network(Structure):
         ("clocks", POINTER(Clock)),
         ("task_count", c_int64),
         ("tasks", POINTER(Task)),
-        *((name, c_int64) for name in ("next", "remaining", "stop", "endless", "profile", "entries")),
+        *((name, c_int64) for name in ("next", "remaining", "stop", "endless", "profile", "entries", "threads")),
+        ("least", c_double),
+        ("pool", c_void_p),
         ("random", POINTER(Random)),
         ("grow", GROW),
         ("message", c_char * 256),
@@ -61,6 +76,9 @@ class Network(Structure):
 
 #: What ``native_layout()`` of a library has to return.
 LAYOUT = ctypes.sizeof(Network) * 1000000 + ctypes.sizeof(Task) * 1000 + ctypes.sizeof(Queue)
+
+#: What is left to do when all threads are done with a task.
+NOTHING, GATHER, ADVANCE = range(3)
 
 #: Status of ``native_run``.
 PAUSED, FINISHED, STOPPED, PYTHON, FAILED = range(5)

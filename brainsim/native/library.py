@@ -17,14 +17,16 @@ class Library:
             layout_of = self._handle.native_layout
             self.run = self._handle.native_run
             self.call = self._handle.native_call
+            self.end = self._handle.native_end
         except (OSError, AttributeError) as error:
             raise build.BuildError(f"The compiled model could not be loaded: {error}") from error
-        for function in (layout_of, self.run, self.call):
+        for function in (layout_of, self.run, self.call, self.end):
             function.restype = ctypes.c_int64
         if layout_of() != layout.LAYOUT:
             raise build.BuildError("The compiled model does not fit this version of brainsim")
         self.run.argtypes = [ctypes.c_void_p, ctypes.c_double]
         self.call.argtypes = [ctypes.c_void_p, ctypes.c_int64]
+        self.end.argtypes = [ctypes.c_void_p]
         self.path = path
 
 

@@ -24,6 +24,50 @@ static void tick(Network& network)
     }
 }
 
+// Whoever called does all of a task.
+static void perform(Network& network, Task& task)
+{
+    functions[task.function](task, network, Part{0, 1});
+}
+
+// A thread does its part of the tasks of a stage.
+static void take_part(Network& network, int64_t& number, int64_t last, Part part)
+{
+    for (; number < last; number++) {
+        Task& task = network.tasks[number];
+        if (network.clocks[task.clock].due) functions[task.function](task, network, part);
+    }
+}
+
+// Do the shared task number network.next, and those that may be done along with it, with all threads if that pays.
+static void do_stage(Network& network)
+{
+    const int64_t first = network.next;
+    int64_t last = first;
+    double work = 0;
+    do {
+        const Task& task = network.tasks[last++];
+        if (!network.clocks[task.clock].due) continue;
+        work += task.ending == native::ADVANCE ? task.work * double(task.queue->count[task.queue->offset]) : task.work;
+    } while (last < network.task_count && network.tasks[last].joins && !network.profile);
+    const bool alone = network.pool == nullptr || work < network.least;
+    const double start = network.profile ? native::now() : 0;
+    if (alone) {
+        for (; network.next < last; network.next++)
+            if (network.clocks[network.tasks[network.next].clock].due) perform(network, network.tasks[network.next]);
+    } else {
+        static_cast<native::Pool*>(network.pool)->share(first, last);
+        for (int64_t i = first; i < last; i++) {
+            Task& task = network.tasks[i];
+            if (!network.clocks[task.clock].due) continue;
+            if (task.ending == native::GATHER) native::gather(task, network.threads);
+            if (task.ending == native::ADVANCE) native::advance(*task.queue);
+        }
+    }
+    network.next = last - 1;
+    if (network.profile) network.tasks[first].seconds += native::now() - start;
+}
+
 static int64_t go_on(Network& network, double seconds)
 {
     const double deadline = seconds > 0 ? native::now() + seconds : 0;
@@ -41,12 +85,14 @@ static int64_t go_on(Network& network, double seconds)
             Task& task = network.tasks[network.next];
             if (!network.clocks[task.clock].due) continue;
             if (task.function < 0) return native::PYTHON;
-            if (network.profile) {
+            if (task.shared) {
+                do_stage(network);
+            } else if (network.profile) {
                 const double start = native::now();
-                functions[task.function](task, network);
+                perform(network, task);
                 task.seconds += native::now() - start;
             } else {
-                functions[task.function](task, network);
+                perform(network, task);
             }
         }
         tick(network);
@@ -69,6 +115,7 @@ template <class Work> static int64_t guarded(Network& network, Work work)
     try {
         return work();
     } catch (const native::Failure& failure) {
+        if (failure.message == nullptr) return native::FAILED;  // the message is there already
         message = failure.message;
     } catch (const std::exception& error) {
         std::strncpy(network.message, error.what(), sizeof network.message - 1);
@@ -79,12 +126,30 @@ template <class Work> static int64_t guarded(Network& network, Work work)
     return native::FAILED;
 }
 
+// Start the threads of a network that has none yet. A process that was forked off has none of its parent's.
+static void have_pool(Network& network)
+{
+    if (network.threads < 2) return;
+    native::Pool* pool = static_cast<native::Pool*>(network.pool);
+    if (pool != nullptr && pool->process == getpid()) return;
+    network.pool = nullptr;
+    pool = new (std::nothrow) native::Pool(network, take_part);
+    if (pool == nullptr) return;
+    if (pool->started == network.threads - 1) {
+        network.pool = pool;
+    } else {
+        delete pool;
+        network.threads = 1;  // there are no more threads to be had: one does all
+    }
+}
+
 // Go on for network->remaining ticks, but not longer than `seconds` (0: as long as it takes). The state is whole
 // whenever this returns PAUSED, FINISHED or STOPPED. After PYTHON, run task number network->next, add one to
 // `next`, and call again.
 extern "C" __attribute__((visibility("default"))) int64_t native_run(Network* network, double seconds)
 {
     network->entries++;
+    have_pool(*network);
     const int64_t status = guarded(*network, [=] { return go_on(*network, seconds); });
     for (int64_t i = 0; i < network->clock_count; i++) {
         *network->clocks[i].shown_timestep = *network->clocks[i].timestep;
@@ -99,10 +164,19 @@ extern "C" __attribute__((visibility("default"))) int64_t native_call(Network* n
     network->entries++;
     Task& task = network->tasks[number];
     return guarded(*network, [=, &task] {
-        functions[task.function](task, *network);
+        perform(*network, task);
         network->random->step++;
         return int64_t(native::FINISHED);
     });
+}
+
+// Before a network is forgotten: its threads end.
+extern "C" __attribute__((visibility("default"))) int64_t native_end(Network* network)
+{
+    native::Pool* const pool = static_cast<native::Pool*>(network->pool);
+    network->pool = nullptr;
+    if (pool != nullptr && pool->process == getpid()) delete pool;
+    return 0;
 }
 
 extern "C" __attribute__((visibility("default"))) int64_t native_layout()

@@ -16,9 +16,9 @@ from brian2.core.network import Network
 from brian2.core.variables import DynamicArrayVariable
 from brian2.utils.logger import get_logger
 
-from brainsim.native import arrays, build, layout, unit
+from brainsim.native import arrays, build, layout, threads, unit
 from brainsim.native.codeobject import NativeCodeObject
-from brainsim.native.library import load
+from brainsim.native.library import Library, load
 from brainsim.native.rewrites import ordered
 from brainsim.native.rewrites.expressions import NotLegal
 from brainsim.native.rewrites.traces import Traces
@@ -76,6 +76,11 @@ def _streams(steps: list[Step]) -> dict[int, int]:
     return found
 
 
+def _end(library: Library, struct: layout.Network, _: Any) -> None:
+    """Let the threads of a session that is no longer there end."""
+    library.end(ctypes.addressof(struct))
+
+
 def _run_object(obj: BrianObject) -> None:
     obj.run()
 
@@ -94,6 +99,11 @@ class Session:
         self._keep: list[Any] = []  # memory that the structs point to
         self.struct = self._struct(iter(numbers))
         self._pointer = ctypes.addressof(self.struct)
+        self.threads = device.threads if clocks else 1  # what is done once, outside of runs, is done by one
+        if self.threads > 1:
+            threads.assign(self, self.threads)
+            self.struct.threads, self.struct.least = self.threads, threads.least
+            weakref.finalize(self, _end, self.library, self.struct, self._keep)
         self._run = self.library.run
         self._dynamic = {
             variable
@@ -255,6 +265,8 @@ class Session:
             )
             notes = step.codeobject.rewrites.items() if step.codeobject is not None else ()
             lines += [f"       {name}" + ("" if reason is None else f" not: {reason}") for name, reason in notes]
+            if self.threads > 1:
+                lines.append(f"       {threads.told(task, step)}")
         return "\n".join(lines)
 
     def seconds_by_object(self) -> dict[str, float]:

@@ -162,9 +162,12 @@ inline Doubles log_of_positive(Doubles x)
 
 inline Doubles log(Doubles x)
 {
-    if (all_set((x >= 0x1p-1022) & (x < INFINITY))) return log_of_positive(x);
-    for (int lane = 0; lane < LANES; lane++) x[lane] = std::log(x[lane]);
-    return x;
+    const Longs ordinary = (x >= 0x1p-1022) & (x < INFINITY);
+    Doubles found = log_of_positive(x);
+    if (all_set(ordinary)) return found;
+    for (int lane = 0; lane < LANES; lane++)
+        if (!ordinary[lane]) found[lane] = std::log(x[lane]);
+    return found;
 }
 
 // Sine and cosine of 2 pi u, for 0 <= u < 1.

@@ -10,11 +10,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from brainsim.errors import FitError, Problem
+from brainsim.errors import FitError, Problem, RunError
 from brainsim.overrides import Given
+from brainsim.record import checkpoint
 from brainsim.record.disk import write_atomically
 from brainsim.runs import points
 from brainsim.runs.folder import make_folder
+from brainsim.runs.measures import check_names
 from brainsim.runs.prepare import Prepared, check_points, find, prepare
 from brainsim.sweeps import table
 from brainsim.sweeps.work import Engine, Job, do, local, status
@@ -57,8 +59,20 @@ class Sweep:
         for number, point in enumerate(self.points, start=1):
             summary = status(self.point_folder(number))
             row = {"point": number, **point, "status": summary["status"] or "to do"}
-            found.append(row | table.measures(self.point_folder(number), summary))
+            found.append(row | table.measures(self.point_folder(number), summary, self.measures))
         return found
+
+    @property
+    def measures(self) -> list[str]:
+        """Further measures that were asked for, by name: columns of the table."""
+        return list(self._asked.get("measures", ()))
+
+    def measure(self, names: Sequence[str]) -> Sweep:
+        """Have these in the table (see :meth:`brainsim.Results.measure`); raises ``FitError`` for a wrong name."""
+        check_names(names, self._prepared.plan)
+        self._asked["measures"] = list(names)
+        write_atomically(self.folder / _FILE, json.dumps(self._asked, indent=1, ensure_ascii=False) + "\n")
+        return self
 
     @property
     def means(self) -> list[table.Row]:
@@ -86,7 +100,7 @@ class Sweep:
         table.write(self.folder, rows, table.means(rows, self.paths))
 
     def run(self, jobs: int | None = None, progress: Progress | None = None, engine: Engine | None = None) -> Sweep:
-        """Do what is left to do: points that have not run, were stopped, or failed.
+        """Do what is left to do: points that have not run, were stopped, or failed; from their checkpoints if they can.
 
         Parameters
         ----------
@@ -99,12 +113,14 @@ class Sweep:
         """
         self._check_files()
         todo = self._todo()
+        goes_on = {number for number in todo if _goes_on(self.point_folder(number))}
         for number in todo:
-            _put_aside(self.point_folder(number))
+            if number not in goes_on:
+                _put_aside(self.point_folder(number))
         asked = self._asked
         work = [
             Job(n, asked["experiment"], {**asked["set"], **self.points[n - 1]}, tuple(asked["library"]),
-                self.point_folder(n).absolute())
+                self.point_folder(n).absolute(), n in goes_on)
             for n in todo
         ]  # fmt: skip
         done, failed = len(self.points) - len(todo), 0
@@ -155,6 +171,7 @@ def sweep(
     jobs: int | None = None,
     progress: Progress | None = None,
     engine: Engine | None = None,
+    measures: Sequence[str] = (),
 ) -> Sweep:
     """Run an experiment at every point of its ``sweep:``; ``brainsim.sweep``.
 
@@ -172,6 +189,9 @@ def sweep(
         Folders with parts of your own, searched first.
     jobs, progress, engine
         See :meth:`Sweep.run`.
+    measures
+        Further columns of the table by name, such as ``rate_hz[exc]@last 5 s``: see :meth:`brainsim.Results.measure`.
+        They can be given, or changed, for a sweep that has run.
 
     Raises
     ------
@@ -184,11 +204,13 @@ def sweep(
         if given := [name for name, value in changes.items() if value]:
             hint = "Begin a new sweep with it."
             raise FitError(Problem("value", f"a sweep that is taken up again cannot change {given[0]}", None, hint))
-        return Sweep(experiment).run(jobs, progress, engine)
+        found = Sweep(experiment)
+        return (found.measure(measures) if measures else found).run(jobs, progress, engine)
     tree, shelf, path = find(experiment, library)
     listed = points.points(points.declared(tree, shelf), over or {})
     check_points(experiment, listed, set, library)
     prepared = prepare(experiment, {**(set or {}), **listed[0]}, library=library)
+    check_names(measures, prepared.plan)
     folder = make_folder(f"{prepared.plan.name}-sweep", None if out is None else Path(out), _FILE)
     asked = {
         "experiment": str(path.absolute()) if path is not None else os.fspath(experiment),
@@ -197,6 +219,7 @@ def sweep(
         "library": [str(Path(one).absolute()) for one in library],
         "points": [{name: value.value for name, value in point.items()} for point in listed],
         "files": _files(prepared),
+        "measures": list(measures),
     }
     write_atomically(folder / _FILE, json.dumps(asked, indent=1, ensure_ascii=False, default=_plain) + "\n")
     return Sweep(folder).run(jobs, progress, engine)
@@ -212,6 +235,15 @@ def _files(prepared: Prepared) -> dict[str, str]:
 
 def _plain(value: Any) -> Any:
     return value.value if isinstance(value, Given) else value.item() if hasattr(value, "item") else str(value)
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether an attempt left a checkpoint that can be read."""
+    try:
+        checkpoint.read(folder)
+    except RunError:
+        return False
+    return status(folder)["status"] != "failed"
 
 
 def _put_aside(folder: Path) -> None:

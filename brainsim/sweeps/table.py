@@ -23,11 +23,17 @@ SEED = "run.seed"
 _READOUT = ("accuracy_ties_wrong", "accuracy_argmax", "n_test", "n_silent", "n_tied", "n_silent_cells")
 
 
-def measures(folder: Path, summary: Mapping[str, Any]) -> Row:
-    """Numbers of one run: accuracy, rates and spike counts, weights after learning, seconds."""
+def measures(folder: Path, summary: Mapping[str, Any], further: Sequence[str] = ()) -> Row:
+    """Numbers of one run: accuracy, rates and spike counts, weights after learning, seconds; and those asked for."""
     found: Row = {}
     readout = summary.get("readout") or {}
     found |= {name: readout[name] for name in _READOUT if readout.get(name) is not None}
+    for name in ("best", "chosen"):
+        if isinstance(one := readout.get(name), dict):
+            found |= {f"{key}[{name}]": one[key] for key in _READOUT if one.get(key) is not None}
+            found[f"round[{name}]"] = one["round"] + 1
+    if isinstance(done := summary.get("rounds"), dict):
+        found["rounds"] = done["done"]
     for path, one in (summary.get("populations") or {}).items():
         if one.get("spikes") is not None:
             found |= {f"rate_hz[{path}]": one.get("rate_hz"), f"spikes[{path}]": one["spikes"]}
@@ -39,6 +45,9 @@ def measures(folder: Path, summary: Mapping[str, Any]) -> Row:
                     finite = np.asarray(values, float)[np.isfinite(values)]
                     if finite.size:
                         found |= {f"mean[{path}.{name}]": finite.mean(), f"sd[{path}.{name}]": finite.std()}
+            for name in further:
+                value = results.measure(name)
+                found[name] = value if math.isfinite(value) else None
         except BrainsimError:  # a damaged file leaves a gap, the other points stand
             pass
     times = summary.get("times") or {}

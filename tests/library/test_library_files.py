@@ -190,7 +190,10 @@ _BRUNEL = ("brunel", "brunel_sr", "brunel_si_fast", "brunel_si_slow")
 #: Experiment -> what makes it short.
 SHORT = {
     "digits_vdsp": {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5, "phases.train.passes": 1},
-    "garg_2022": {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5},
+    **{
+        name: {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5}
+        for name in ("garg_2022", "garg_2022_frequency", "garg_2022_frequency_stdp")
+    },
     "diehl_cook_2015": {"data.train": 2, "data.label": 1, "data.test": 1, "n_cells": 5},
     "digits_events": {"data.train": 3, "data.test": 2, "n_cells": 9},
     "digits_desire": {"data.train": 3, "data.test": 2, "n_hidden1": 9, "phases.train.passes": 1},

@@ -1,9 +1,12 @@
+import os
+
 import brian2
 import pytest
 from brian2.devices.device import previous_devices, reset_device, set_device
 
 import brainsim.native
 from brainsim.backends.native import outdated
+from brainsim.native import threads
 
 #: The device goes with one minor release of Brian2; on another Python there may be a newer one.
 collect_ignore_glob = ["test_*.py"] if outdated() else []
@@ -15,6 +18,9 @@ def own_cache(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     patch.setenv("BRAINSIM_NATIVE_FLAGS", "-O1")
+    if "BRAINSIM_NATIVE_THREADS" in os.environ:  # then everything is shared that can be
+        patch.setattr(threads, "least", 0.0)
+        patch.setattr(threads, "PIECE", 8)
     yield
     patch.undo()
 

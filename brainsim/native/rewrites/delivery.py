@@ -17,6 +17,7 @@ Four rewrites, all with the same results as the plain loop, bit for bit:
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,8 @@ from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers, stripped_deindented_lines
 
 from brainsim.native.queues import AHEAD
-from brainsim.native.rewrites import vectors
+from brainsim.native.rewrites import counts, vectors
+from brainsim.native.rewrites.counts import BITMAPS, CARRIED, COUNTS
 from brainsim.native.rewrites.expressions import NotLegal
 
 TARGETS, GUARDS, ROWS, BLOCKS = "targets", "guards", "rows", "blocks"
@@ -44,16 +46,22 @@ class Delivery:
     in_order: list[str] = field(default_factory=list)  # arrays of synapses, if places are their numbers
     ahead: list[str] = field(default_factory=list)  # if not
     distance: int = AHEAD
+    changes: list[counts.Change] = field(default_factory=list)  # what is added for each spike, if these are counted
     held: list[tuple[str, str, str, str]] = field(default_factory=list)  # (type, array, size, guard) to be restored
 
 
-def look_at(pathway: SynapticPathway) -> None:
-    """Find out how a pathway's synapses lie, before its code is made."""
-    queue = pathway.queue
-    queue.fresh = False
-    pathway.initialise_queue()
+def look_at(pathway: SynapticPathway, bounds: Sequence[int]) -> None:
+    """Find out how a pathway's synapses lie, before its code is made; ``bounds`` are of the cells of each thread."""
+    device, queue = pathway.variables.device, pathway.queue
+    sources, targets, delays = (
+        device.arrays[variable] for variable in (pathway.synapse_sources, pathway.synapse_targets, pathway._delays)
+    )
+    for array in (sources, targets, delays):
+        array.pack()
+    with device.as_stored():
+        pathway.initialise_queue()
     queue.fresh = True
-    queue.set_other_ends(pathway.synapse_targets.get_value())
+    queue.set_other_ends(targets, bounds)
 
 
 class Reader:
@@ -62,7 +70,7 @@ class Reader:
     def __init__(self, generator: Any, rewrites: frozenset[str], vector: dict[str, Any]) -> None:
         queue = generator.variables["_queue"]
         pathway: SynapticPathway = next(way for way in generator.owner._pathways if way.queue is queue)
-        self.generator = generator
+        self.generator, self.pathway = generator, pathway
         self.near, self.far = "_presynaptic_idx", "_postsynaptic_idx"
         if pathway.prepost == "post":
             self.near, self.far = self.far, self.near
@@ -70,7 +78,7 @@ class Reader:
         self.queue = queue
         self.other = "uint16_t" if queue.narrow else "int32_t"
         # The block of what is done once for a spike is translated first (see traces.py).
-        self.per_spike = bool(vector.get("spike"))
+        self.spike = self.per_spike = bool(vector.get("spike"))
         self.per_run = [self._near_line()] if self.per_spike else []
         self.declared: set[str] = set()  # by that block
 
@@ -211,9 +219,22 @@ def rewrite(
     try:
         check_blocks(generator, statements, rewrites)
         found.blocks = True
-        notes[BLOCKS] = None if reader.queue.struct.blocks > 1 else "there are few cells, or few synapses for each"
+        notes[BLOCKS] = None if reader.queue.struct.blockwise else "there are few cells, or few synapses for each"
     except NotLegal as reason:
         notes[BLOCKS] = str(reason)
+    try:
+        if COUNTS not in rewrites:
+            raise NotLegal("switched off")
+        found.changes = counts.rewrite(generator, statements, generator.arrays_helper(statements)[3])
+        notes[COUNTS] = None
+        notes[BITMAPS] = notes[CARRIED] = "switched off"
+        if BITMAPS in rewrites:
+            notes[BITMAPS] = None if reader.queue.set_bitmaps() else "a spike reaches few of the cells at a time"
+        if CARRIED in rewrites:
+            notes[CARRIED] = None if notes[BITMAPS] and reader.queue.set_carried() else "spikes reach them in few parts"
+        return found, notes
+    except NotLegal as reason:
+        notes[COUNTS] = str(reason)
     try:
         if GUARDS not in rewrites:
             raise NotLegal("switched off")

@@ -2,7 +2,7 @@
 static thread_local const double* _reals;
 {{ support_code_lines | autoindent }}
 {{ hashdefine_lines | autoindent }}
-static void run([[maybe_unused]] Task& task, [[maybe_unused]] Network& network)
+static void run([[maybe_unused]] Task& task, [[maybe_unused]] Network& network, [[maybe_unused]] const Part part)
 {
     %BINDINGS%
     {{ pointers_lines | autoindent }}

@@ -17,6 +17,7 @@ _recent->push(int32_t(_idx), _size);
     {% if rewritten.get("vectors") %}
     int32_t* const _events = {{ get_array_name(eventspace_variable) }};
     const int64_t _size = {{ constant_or_scalar('N', variables['N']) }};
+    const int64_t _from = 0, _to = _size;
     const size_t _vectorisation_idx = -1;
     {{ scalar_code | autoindent }}
     int32_t _event_count = 0;

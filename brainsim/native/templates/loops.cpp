@@ -3,7 +3,7 @@
 {% for line in loop.before %}
 {{ line }}
 {% endfor %}
-native::in_vectors<{{ loop.step }}>(_size, [&](const int64_t _idx, auto _lanes) {
+native::in_vectors<{{ loop.step }}>(_from, _to, [&](const int64_t _idx, auto _lanes) {
     {% for line in loop.reads + loop.body + loop.writes %}
     {{ line }}
     {% endfor %}
@@ -14,7 +14,7 @@ native::in_vectors<{{ loop.step }}>(_size, [&](const int64_t _idx, auto _lanes) 
 {% for line in loop.before %}
 {{ line }}
 {% endfor %}
-native::events_in_vectors<{{ loop.step }}>(0, _size, [&](const int64_t _idx, auto _lanes) {
+native::events_in_vectors<{{ loop.step }}>(_from, _to, [&](const int64_t _idx, auto _lanes) {
     {% for line in loop.reads + loop.body + loop.writes %}
     {{ line }}
     {% endfor %}

@@ -5,12 +5,18 @@
 {{ line }}
 {% endfor %}
 {% endmacro %}
+{% macro _part(length) %}
+const int64_t _first_cell = part.count > 1 ? _others[0] : 0;
+const int64_t _part_from = native::within(native::first_of(task, part) - _first_cell, {{ length }});
+const int64_t _part_to = native::within(native::last_of(task, part, {{ length }}) - _first_cell, {{ length }});
+{% endmacro %}
 {% macro _in_columns(found) %}
 const int64_t _row_count = _queue.begin[1] - _queue.begin[0], _columns = _synapse ? _synapse[1] - _synapse[0] : 1;
 {% for line in found.before %}
 {{ line }}
 {% endfor %}
-native::in_vectors(_row_count, [&](const int64_t _at, auto _lanes) {
+{{ _part('_row_count') }}
+native::in_vectors(_part_from, _part_to, [&](const int64_t _at, auto _lanes) {
     {% for line in found.far_reads %}
     {{ line }}
     {% endfor %}
@@ -53,7 +59,8 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
     _still = _still && ({{ found.product }}) == 0;
     {% endif %}
 }
-for (int64_t _at = 0; _at < _row_count; _at++) {
+{{ _part('_row_count') }}
+for (int64_t _at = _part_from; _at < _part_to; _at++) {
     {% for line in found.far_reads + found.prepared %}
     {{ line }}
     {% endfor %}
@@ -75,6 +82,7 @@ const int64_t _row_length = _queue.begin[1] - _queue.begin[0];
 {% for line in found.before %}
 {{ line }}
 {% endfor %}
+{{ _part('_row_length') }}
 const auto _row = [&](const int64_t _arrival) {
     {{ _spiking_cell(found) }}
     const int64_t _begin = _arrivals.list[_arrival] * _row_length;
@@ -86,7 +94,7 @@ const auto _row = [&](const int64_t _arrival) {
     };
 };
 const auto _together = [&](auto... _rows) {
-    native::in_vectors(_row_length, [&](const int64_t _at, auto _lanes) {
+    native::in_vectors(_part_from, _part_to, [&](const int64_t _at, auto _lanes) {
         {% for line in found.far_reads %}
         {{ line }}
         {% endfor %}

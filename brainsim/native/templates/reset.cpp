@@ -7,7 +7,7 @@
     const size_t _vectorisation_idx = -1;
     {{ scalar_code | autoindent }}
     {% if rewritten.get("vectors") %}
-    const int64_t _size = _event_count;
+    const int64_t _from = 0, _to = _event_count;
     {{ _vector_loop(rewritten.vectors) | autoindent }}
     {% else %}
     for (int32_t _event = 0; _event < _event_count; _event++) {
