@@ -29,8 +29,8 @@ def count(row: Row) -> dict[str, Any]:
     """Spikes and synaptic events for each sample (or second), and how many of those a whole run has."""
     values = row.set | {path: listed[0] for path, listed in row.over.items()}
     whole = brainsim.plan(row.experiment, values)
-    trials = sum(phase.passes * phase.count for phase in whole.phases if phase.data)
-    seconds = sum(phase.duration for phase in whole.phases if not phase.data)
+    trials = whole.rounds * sum(phase.passes * phase.count for phase in whole.phases if phase.data)
+    seconds = whole.rounds * sum(phase.duration for phase in whole.phases if not phase.data)
     cells = [g.path for g in whole.groups if g.threshold and (whole.trial is None or g.name != whole.trial.clock)]
     text = f"experiment: counted\nextends: {row.experiment}\nrecord: {{spikes: {json.dumps(cells)}}}\n"
     if trials:
@@ -38,12 +38,16 @@ def count(row: Row) -> dict[str, Any]:
         short |= {f"phases.{phase.name}.passes": 1 for phase in whole.phases if phase.data}
     else:
         short = {"run.duration": f"{min(seconds, SECONDS)} s"}
+    if whole.rounds > 1:
+        short["run.rounds"] = 1
     path = find(row.experiment)[2]
     # What an experiment names by file lies beside it, and beside a text lies the working folder.
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(path.parent if path else "."):
         results = brainsim.run(text, set={**values, **short}, out=Path(folder) / "run")
         plan = brainsim.plan(text, {**values, **short})
-        shown = len(np.unique(results.trials["start"])) if trials else float(results.summary["model_time_s"])
+        # A sample that is shown again counts once, with all its showings.
+        repeat = results.trials.get("repeat", np.zeros(len(results.trials.get("start", ()))))
+        shown = int((repeat == 0).sum()) if trials else float(results.summary["model_time_s"])
         spikes = {path: results.spikes(path)[1].astype(int) for path in cells}
     return {
         "per": "sample" if trials else "s",
