@@ -32,6 +32,10 @@ _LITERAL = re.compile(_NUMBER)
 _REFRACTORY = re.compile(rf"\b_timestep\(\s*({_NUMBER})(?=\s*,\s*dt\))")
 
 
+#: Templates that write nothing but what statements write.
+_WRITES_NO_MORE = ("stateupdate", "reset", "synapses", "synapses_push_spikes")
+
+
 class NativeCodeGenerator(CPPCodeGenerator):
     """Brian2's C++ statements, with what they need of the outside made private to a thread."""
 
@@ -86,6 +90,8 @@ class NativeCodeGenerator(CPPCodeGenerator):
         scalar_code, vector_code, keywords = super().translate_statement_sequence(scalar, vector)
         self._draws = 0
         keywords["rewritten"] = rewritten(self, scalar, vector, draft)
+        statements = [statement for block in (*scalar.values(), *vector.values()) for statement in block]
+        draft.written |= {self.variables[its.var] for its in statements if its.var in self.variables}
         draft.access = threads.access(self, scalar, vector, keywords["rewritten"])
         if "spike" in scalar_code:
             _apart(scalar_code, vector_code)
@@ -119,6 +125,13 @@ class NativeCodeObject(CodeObject):
         self.copies: list[Any] = []  # that it reads, see rewrites/ordered.py
         self.event_variable: Any = None  # the list of events that a thresholder writes
         self.device = get_device()
+        #: Variables that may be written: those of its statements, and whatever else a template writes.
+        self.written = {
+            variable
+            for variable in self.device.draft.names
+            if variable in self.device.draft.written
+            or not (self.template_name in _WRITES_NO_MORE or (variable.read_only and variable.constant))
+        }
         #: What it reaches, if threads can share it; else the reason why not.
         self.access = self.device.draft.access
         #: Which rewrites were taken, and of the others why not.

@@ -140,6 +140,7 @@ class SpikeQueue:
         self.shared = False  # whether threads can share delivery
         self.fresh = False  # prepared already, by who needed to know the structure
         self._other: np.ndarray | None = None
+        self._twin_of: SpikeQueue | None = None
         self._allocate(1)
         self._connect(Structure(np.zeros(0, np.int32), np.zeros(1, np.int64), source_start, source_end))
 
@@ -255,6 +256,14 @@ class SpikeQueue:
     def only_whole_runs(self) -> bool:
         """Whether no synapse is listed on its own (as after synapses were added with spikes on their way)."""
         return all(bool((self._list(step) >= 0).all()) for step in range(self.struct.length))
+
+    def twin(self) -> SpikeQueue:
+        """Another queue for the same synapses, with the same spikes on their way."""
+        twin = SpikeQueue(self.struct.first, self.struct.last)
+        ctypes.memmove(ctypes.byref(twin.struct), ctypes.byref(self.struct), ctypes.sizeof(layout.Queue))
+        twin._structure, twin._twin_of = self._structure, self  # which keeps what the struct points to
+        twin._store(self._fetch(), self.struct.length)
+        return twin
 
     # what SynapticPathway calls
 
