@@ -94,6 +94,9 @@ class NativeCodeGenerator(CPPCodeGenerator):
         draft.written |= {self.variables[its.var] for its in statements if its.var in self.variables}
         draft.access = threads.access(self, scalar, vector, keywords["rewritten"])
         if "spike" in scalar_code:
+            stores = self.translate_to_write_arrays(self.arrays_helper(vector["spike"])[1])
+            vector_code["spike"] = [f"if (part.count <= 1) {line}" if line in stores else line
+                                    for line in vector_code["spike"]]  # fmt: skip
             _apart(scalar_code, vector_code)
         return scalar_code, vector_code, keywords
 

@@ -137,6 +137,7 @@ class SpikeQueue:
         self._dt: float | None = None
         self._finalizer: weakref.finalize | None = None
         self.narrow = self.dense = self.distinct = False
+        self.retimed = False  # whether spikes were on their way when the time step changed
         self.shared = False  # whether threads can share delivery
         self.fresh = False  # prepared already, by who needed to know the structure
         self._other: np.ndarray | None = None
@@ -278,6 +279,7 @@ class SpikeQueue:
         if moved or length > self.struct.length or not structure.is_same(self._structure):
             waiting = self._fetch()
             if moved:
+                self.retimed = True
                 assert self._dt is not None
                 at: list[list[np.ndarray]] = [[] for _ in range(int(len(waiting) * self._dt / dt) + 2)]
                 for step, synapses in enumerate(waiting):

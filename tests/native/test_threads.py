@@ -112,8 +112,6 @@ def test_brunel_gives_the_same_bits(plasticity, delays, shared):
     assert len(found[0]) > 500
     delivery = who(shared, r"(inh|exc)_pre.* synapses  ")
     assert len(delivery) == 2
-    if plasticity and not delays:
-        assert delivery.pop(0) == "threads not: something is done once for a spike"
     assert all(line.startswith("threads, each of the cells") for line in delivery)
 
 
