@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Where Brian2 keeps compiled code and matplotlib its fonts is left to them.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all science docs bench lint clean
+.PHONY: help demo test test-all science docs bench bench-page lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,7 +16,7 @@ help:
 	@echo "make test-python3.13  the tests that compile nothing, on another Python (3.12, 3.13)"
 	@echo "make science   published numbers of the learning rules, again: hours; goes on where it was stopped"
 	@echo "make docs      docs/library: a page for each folder of the library, with a picture of each part"
-	@echo "make bench     speed, side by side; ROWS=cuba,brunel ROUNDS=3 TYPES=float64 chooses"
+	@echo "make bench     speed, side by side; ROWS=cuba,brunel ROUNDS=3 TYPES=float64 PEERS=nest chooses"
 	@echo "make clean     remove the environment, caches and builds; runs/ is kept"
 
 # The first Python of 3.11 or later on the path; PYTHON=... chooses another.
@@ -82,7 +82,12 @@ docs: $(VENV)/.installed-test
 	$(BIN)/python -m brainsim.portrait.library docs/library
 
 bench: $(VENV)/.installed-test
-	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(if $(TYPES),--types $(TYPES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(BENCH)
+	$(BIN)/python -m benchmarks $(if $(PARTS),--parts $(PARTS)) $(if $(ROWS),--rows $(ROWS)) \
+	  $(if $(TYPES),--types $(TYPES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PEERS),--peers $(PEERS)) $(BENCH)
+
+# docs/performance.md and its plots, from what "make bench" measured.
+bench-page: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.page runs/benchmarks.json
 
 clean:
 	rm -rf $(VENV) .venv-3.* build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
