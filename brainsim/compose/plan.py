@@ -314,6 +314,7 @@ class Plan:
     watches: tuple[Watch, ...]
     phases: tuple[Phase, ...]
     backend: str = "auto"
+    threads: int = 1
     data: Data | None = None
     tables: tuple[Table, ...] = ()
     trains: tuple[Train, ...] = ()

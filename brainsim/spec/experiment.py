@@ -156,6 +156,8 @@ class Run(Spec):
     """All random numbers follow from it."""
     backend: Literal["auto", "numpy", "cython", "cpp_standalone", "native"] = "auto"
     """``auto`` chooses by the size of the job and says what it chose."""
+    threads: int = Field(default=1, ge=1, le=64)
+    """How many threads share the work of a time step; on ``native`` alone. Results are the same for any number."""
 
 
 class Experiment(Spec):

@@ -495,3 +495,12 @@ def test_ctrl_c():
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert found.returncode == 0, found.stderr
     assert "interrupted" in found.stdout
+
+
+def test_the_documented_replicas(native, capsys):
+    text = (Path(__file__).parents[2] / "docs" / "native.md").read_text()
+    example = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "device.replicas" in block)
+    exec(compile(example.replace('set_device("native")', ""), "native.md", "exec"), {})
+    counts = [int(word) for word in re.findall(r"\d+", capsys.readouterr().out)]
+    assert len(counts) == 8
+    assert 0 < counts[0] < counts[-1]
