@@ -128,10 +128,12 @@ class NativeCodeObject(CodeObject):
         self.copies: list[Any] = []  # that it reads, see rewrites/ordered.py
         self.event_variable: Any = None  # the list of events that a thresholder writes
         self.device = get_device()
-        #: Variables that may be written: those of its statements, and whatever else a template writes.
+        #: The variables whose arrays it works on.
+        self.used = set(self.device.draft.names)
+        #: Those that may be written: those of its statements, and whatever else a template writes.
         self.written = {
             variable
-            for variable in self.device.draft.names
+            for variable in self.used
             if variable in self.device.draft.written
             or not (self.template_name in _WRITES_NO_MORE or (variable.read_only and variable.constant))
         }

@@ -318,8 +318,8 @@ class NativeDevice(RuntimeDevice):
     ) -> Replicas:
         """Several runs of a network from where it is, each with a state and random numbers of its own.
 
-        They are stepped on all cores at once, and none waits for another. What no compiled code writes (connections,
-        delays, weights that do not change) is there once for all. Each is, bit for bit, what ``prepare(net, seed=...)``
+        They are stepped on all cores at once, and none waits for another. Connections, delays, and values of synapses
+        that no compiled code writes (weights that do not change) are there once for all. Each is, bit for bit, what ``prepare(net, seed=...)``
         would have stepped.
 
         Parameters

@@ -1,7 +1,7 @@
 """Replicas: a network that runs several times at once, on threads that never wait for each other.
 
-A replica has arrays, spikes on their way, a time and random numbers of its own. It shares with the network what no
-compiled code writes, and does not touch anything else of it.
+A replica has values, spikes on their way, a time and random numbers of its own. It shares with the network connections,
+delays, and those values of synapses that no compiled code writes, and does not touch anything of it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
+from brian2.synapses.synapses import Synapses
 
 from brainsim.native import arrays, layout
 from brainsim.native.codeobject import NativeCodeObject
@@ -50,10 +51,12 @@ class Replica(Session):
         self.hidden = {variable for traces in session.traces for variable in traces.hidden()}
         self._keep: list[Any] = [session]
         self._queues: dict[int, SpikeQueue] = {}
+        used = {variable for codeobject in self.codeobjects for variable in codeobject.used}
         written = {variable for codeobject in self.codeobjects for variable in codeobject.written}
-        shared = [self.device.shared_array(variable) for variable in written]
-        self.own = {id(array): _copied(array) for array in shared}
-        self._keep.append(shared)
+        own = [self.device.shared_array(variable) for variable in used
+               if variable in written or not isinstance(variable.owner, Synapses)]  # fmt: skip
+        self.own = {id(array): _copied(array) for array in own}
+        self._keep.append(own)
         self.struct = self._struct(iter([task.function for task in session.struct.tasks[: len(self.steps)]]))
         self._pointer, self._run = ctypes.addressof(self.struct), self.library.run
 
