@@ -76,9 +76,16 @@ def fixed_in_degree(n_source, n_target, rng, in_degree, multapses=False, offset=
             row = rng.choice(free, in_degree, replace=False, shuffle=False)
         # The cell itself is left out: those after it move up by one.
         drawn[target] = row + (row >= own) if free < n_source else row
-    pair = (drawn * n_target + np.arange(n_target)[:, None]).ravel()
+    drawn *= n_target
+    drawn += np.arange(n_target)[:, None]
+    pair = drawn.ravel()
     pair.sort()
-    return (pair // max(n_target, 1)).astype(np.int32), (pair % max(n_target, 1)).astype(np.int32)
+    i, j = np.empty(len(pair), dtype=np.int32), np.empty(len(pair), dtype=np.int32)
+    for start in range(0, len(pair), 100_000):  # a piece at a time, which stays in the cache
+        row = pair[start : start + 100_000] // n_target
+        i[start : start + 100_000] = row
+        j[start : start + 100_000] = pair[start : start + 100_000] - row * n_target
+    return i, j
 
 
 def fixed_out_degree(n_source, n_target, rng, out_degree, multapses=False, offset=None):
@@ -105,12 +112,33 @@ def fixed_number(n_source, n_target, rng, number, multapses=False, offset=None):
     free = n_source * n_target - (high - low)
     if number > 0 and free < (1 if multapses else number):
         raise ValueError(f"number is {number}, but there are only {free} pairs to choose from")
-    pair = rng.integers(0, max(free, 1), number) if multapses else rng.choice(free, number, False, shuffle=False)
-    pair.sort()
-    if high > low:
-        # Pairs are numbered row by row; a cell with itself is left out, so those after it move up by one.
-        pair += np.clip((pair - (low * n_target + low + offset)) // n_target + 1, 0, high - low)
-    return (pair // max(n_target, 1)).astype(np.int32), (pair % max(n_target, 1)).astype(np.int32)
+    if multapses:
+        pair = rng.integers(0, max(free, 1), number)
+        pair.sort()
+    elif free <= 10_000_000 or number <= free // 20:
+        pair = rng.choice(free, number, False, shuffle=False)
+        pair.sort()
+    else:  # numpy would make a list of all pairs; here those that are drawn again are drawn anew
+        fewer = min(number, free - number)
+        pair = np.zeros(0, dtype=np.int64)
+        while len(pair) < fewer:
+            pair = np.concatenate([pair, rng.integers(0, free, fewer - len(pair))])
+            pair.sort()
+            pair = pair[np.append(True, pair[1:] != pair[:-1])]
+        if fewer < number:  # what was drawn is what is left out
+            taken = np.ones(free, dtype=bool)
+            taken[pair] = False
+            pair = np.flatnonzero(taken)
+    i, j = np.empty(number, dtype=np.int32), np.empty(number, dtype=np.int32)
+    for start in range(0, number, 100_000):  # a piece at a time, which stays in the cache
+        piece = pair[start : start + 100_000]
+        if high > low:
+            # Pairs are numbered row by row; a cell with itself is left out, so those after it move up by one.
+            piece = piece + np.clip((piece - (low * n_target + low + offset)) // n_target + 1, 0, high - low)
+        row = piece // n_target
+        i[start : start + 100_000] = row
+        j[start : start + 100_000] = piece - row * n_target
+    return i, j
 
 
 def pairs_by_distance(

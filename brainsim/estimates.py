@@ -81,7 +81,7 @@ def estimate(
     values = {**(set or {}), **(listed[0] if listed else {})}
     plan = prepare(experiment, values, library=library).plan
     backend, reason = backends.choose(plan) if plan.backend == "auto" else (plan.backend, "asked for")
-    trials = sum(phase.passes * phase.count for phase in plan.phases if phase.data)
+    trials = plan.rounds * sum(phase.passes * phase.count for phase in plan.phases if phase.data)
     needs = cost.needs(plan)
     synapses = sum(cost.synapses(connection) for connection in plan.connections)
     learning = sum(cost.synapses(one) for one in plan.connections if one.saved)
@@ -135,9 +135,16 @@ def _measure(
         shown = {phase.data for phase in plan.phases if phase.data}
         count = {phase.data: phase.count for phase in plan.phases if phase.data}
         few = {f"data.{name}": min(count[name], max(_FEWEST, round(share * count[name]))) for name in shown}
-        short = {**few, **{f"phases.{p.name}.passes": 1 for p in plan.phases if p.data and p.passes > 1}}
+        short = {
+            "run.rounds": 1,
+            **few,
+            **{f"phases.{p.name}.passes": 1 for p in plan.phases if p.data and p.passes > 1},
+        }
     else:
-        short = {"run.duration": f"{max(plan.dt * 20, round(share * seconds / plan.dt) * plan.dt)!r} s"}
+        short = {
+            "run.rounds": 1,
+            "run.duration": f"{max(plan.dt * 20, round(share * seconds / plan.dt) * plan.dt)!r} s",
+        }
     with tempfile.TemporaryDirectory() as folder:
         results = run(
             experiment, set={**values, **short, "run.backend": backend}, out=Path(folder) / "probe", library=library

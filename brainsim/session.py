@@ -101,7 +101,7 @@ class Session:
             native.load()
         with contextlib.ExitStack() as stack:
             notes = stack.enter_context(brian.quiet())
-            stack.enter_context(brian.preferences(**settings(self.backend)))
+            stack.enter_context(brian.preferences(**settings(self.backend, plan.dtype)))
             stack.enter_context(device(plan, self.backend))
             stack.enter_context(brian.own_clock())
             stack.callback(np.random.set_state, np.random.get_state())

@@ -12,11 +12,13 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import brainsim
 from brainsim.errors import BrainsimError, FitError, nearest
+from brainsim.sweeps import table
 from science import figures, page
 from science.rows import RESULTS, Row, read
 
@@ -41,14 +43,28 @@ def sweep(row: Row, jobs: int | None) -> brainsim.Sweep:
     return brainsim.sweep(row.experiment, row.over, row.set, folder, jobs=jobs, progress=tell, **more)
 
 
+def _counts(one: dict[str, Any]) -> bool:
+    """Whether a point has something to tell: it is complete, or was stopped after some of its rounds."""
+    return one["status"] == "complete" or bool(one.get("rounds"))
+
+
+def _curve(found: brainsim.Sweep, one: dict[str, Any]) -> dict[str, Any]:
+    """Accuracy by round of a point, ties wrong."""
+    by_phase = brainsim.open(found.point_folder(one["point"])).summary["readout"]["rounds"]
+    return {"point": one["point"]} | {
+        phase: [round(value, 4) for value in numbers["accuracy_ties_wrong"]] for phase, numbers in by_phase.items()
+    }
+
+
 def keep(row: Row, found: brainsim.Sweep) -> None:
     """Write the numbers of a row, with where they come from."""
     columns = [row.measure, *row.beside]
+    rows = [one for one in found.rows if _counts(one)]
     points = [
         {"values": {path: one[path] for path in found.paths}}
         | {name: one.get(name) for name in (*columns, "run_s", "total_s")}
-        for one in found.rows
-        if one["status"] == "complete"
+        | ({} if one["status"] == "complete" else {"stopped": True})
+        for one in rows
     ]
     histograms = [
         {"values": one["values"], "counts": histogram(row, brainsim.open(found.point_folder(number)))}
@@ -62,8 +78,9 @@ def keep(row: Row, found: brainsim.Sweep) -> None:
         "points": points,
         "means": [{k: v for k, v in m.items()
                    if k.removesuffix(".ci95").removesuffix(".sd") in (*columns, "run_s", "n", *found.paths)}
-                  for m in found.means],
+                  for m in table.means([one | {"status": "complete"} for one in rows], found.paths)],
         **({"histograms": histograms} if histograms else {}),
+        **({"curves": curves} if (curves := [_curve(found, one) for one in rows if one.get("rounds")]) else {}),
         "versions": first.get("versions"),
         "machine": first.get("machine"),
         "backend": first.get("backend"),
@@ -107,7 +124,7 @@ def main() -> int:
             for number, problems in found.failed.items():
                 print(f"{row.name}, point {number}: {problems[0]}", file=sys.stderr)
             missing += 1
-        if found.means:
+        if any(map(_counts, found.rows)):
             keep(row, found)
     figures.write()
     page.write()

@@ -6,6 +6,7 @@ one spike at one synapse.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import numpy as np
 import brainsim
 from brainsim.compose.draws import pairs
 from brainsim.compose.plan import Plan
+from brainsim.runs.prepare import find
 from science.rows import RESULTS, Row, read
 
 #: Samples of each phase, or seconds of model time, that are counted.
@@ -27,8 +29,8 @@ def count(row: Row) -> dict[str, Any]:
     """Spikes and synaptic events for each sample (or second), and how many of those a whole run has."""
     values = row.set | {path: listed[0] for path, listed in row.over.items()}
     whole = brainsim.plan(row.experiment, values)
-    trials = sum(phase.passes * phase.count for phase in whole.phases if phase.data)
-    seconds = sum(phase.duration for phase in whole.phases if not phase.data)
+    trials = whole.rounds * sum(phase.passes * phase.count for phase in whole.phases if phase.data)
+    seconds = whole.rounds * sum(phase.duration for phase in whole.phases if not phase.data)
     cells = [g.path for g in whole.groups if g.threshold and (whole.trial is None or g.name != whole.trial.clock)]
     text = f"experiment: counted\nextends: {row.experiment}\nrecord: {{spikes: {json.dumps(cells)}}}\n"
     if trials:
@@ -36,7 +38,11 @@ def count(row: Row) -> dict[str, Any]:
         short |= {f"phases.{phase.name}.passes": 1 for phase in whole.phases if phase.data}
     else:
         short = {"run.duration": f"{min(seconds, SECONDS)} s"}
-    with tempfile.TemporaryDirectory() as folder:
+    if whole.rounds > 1:
+        short["run.rounds"] = 1
+    path = find(row.experiment)[2]
+    # What an experiment names by file lies beside it, and beside a text lies the working folder.
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(path.parent if path else "."):
         results = brainsim.run(text, set={**values, **short}, out=Path(folder) / "run")
         plan = brainsim.plan(text, {**values, **short})
         shown = len(np.unique(results.trials["start"])) if trials else float(results.summary["model_time_s"])

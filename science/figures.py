@@ -30,16 +30,22 @@ def results(figure: Figure) -> dict[str, dict[str, Any]]:
     return {name: json.loads(f.read_text(encoding="utf-8")) for name, f in files.items() if f.exists()}
 
 
+def can_be_drawn(figure: Figure, found: dict[str, dict[str, Any]]) -> bool:
+    """Whether all its rows have been run, with what the figure shows."""
+    return len(found) == len(figure.rows) and (bool(figure.x) or all("histograms" in one for one in found.values()))
+
+
 def write() -> None:
     """Draw every figure whose rows have been run."""
     rows, _ = read()
     FOLDER.mkdir(exist_ok=True)
     for figure in figures():
         found = results(figure)
-        if len(found) < len(figure.rows):
+        if not can_be_drawn(figure, found):
             continue
         with style.style():
-            drawn = _curves(figure, rows, found) if figure.x else _histograms(figure, rows, found)
+            draw = _curves if figure.x else _rounds if figure.phase else _histograms
+            drawn = draw(figure, rows, found)
             file(figure).write_bytes(style.png(drawn, scale=1.5))
 
 
@@ -62,6 +68,29 @@ def _curves(figure: Figure, rows: dict[str, Row], found: dict[str, dict[str, Any
     if figure.log:
         ax.set_xscale("log", base=2)
         ax.set_xticks(x, [f"{one:g}" for one in x])
+    ax.set_xlabel(figure.x_label)
+    ax.set_ylabel(figure.y_label)
+    ax.grid(axis="y", color=style.colour("line"), lw=0.8)
+    ax.set_axisbelow(True)
+    return canvas
+
+
+def _rounds(figure: Figure, rows: dict[str, Row], found: dict[str, dict[str, Any]]) -> Any:
+    """The accuracy of a phase by round; a line for each run."""
+    canvas = style.canvas(_WIDTH, _HEIGHT)
+    ax = style.axes(canvas, 66, 50, 150, 18)
+    for (name, words), role in zip(figure.rows.items(), style.SERIES, strict=False):
+        row, ink = rows[name], style.colour(role)
+        for curve in found[name]["curves"]:
+            y = np.array(curve[figure.phase]) * row.scale
+            ax.plot(np.arange(1, len(y) + 1), y, color=ink, lw=1.2)
+        _named(ax, words, float(y[-1]), ink)
+    for words, level in figure.level.items():
+        ax.axhline(level, color=style.colour("soft"), lw=1.2, ls=(0, (4, 3)))
+        _named(ax, words, level, style.colour("soft"))
+    lowest = min(min(curve[figure.phase][3:] or curve[figure.phase]) for kept in found.values()
+                 for curve in kept["curves"])  # fmt: skip
+    ax.set_ylim(bottom=lowest * 100)
     ax.set_xlabel(figure.x_label)
     ax.set_ylabel(figure.y_label)
     ax.grid(axis="y", color=style.colour("line"), lw=0.8)

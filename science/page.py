@@ -74,13 +74,18 @@ def _lines(row: Row, result: dict[str, Any] | None) -> list[str]:
     if result is None:
         return [f"| {row.title} | {row.network} | {row.data} | not run yet | {paper} |"]
     lines = []
-    for mean in result["means"]:
+    for mean, value in zip(result["means"], row.paper.each or ("",) * len(result["means"]), strict=True):
         varied = ", ".join(f"{path} {mean[path]}" for path in row.over if path != "run.seed")
         here = _number(mean, row.measure, row)
         besides = [f"{words} {_number(mean, name, row)}" for name, words in row.beside.items() if name in mean]
-        here += f" (n = {mean['n']})" + "".join(f"; {one}" for one in besides)
+        here += (f" (n = {mean['n']})" if "run.seed" in row.over else "") + "".join(f"; {one}" for one in besides)
+        if stopped := sum(bool(point.get("stopped")) for point in result["points"]):
+            here += f"; {stopped} of {len(result['points'])} runs not finished"
         what = f"{row.title}, {varied}" if varied else row.title
-        rest = f"{row.network} | {row.data} | {here} | {paper}" if not lines else f"| | {here} | "
+        said = paper if not lines else ""
+        if value:
+            said = f"{value} ({where})" if not lines else value
+        rest = f"{row.network} | {row.data} | {here} | {said}" if not lines else f"| | {here} | {said}"
         lines.append(f"| {what} | {rest} |")
     return lines
 

@@ -20,6 +20,7 @@ class Paper:
     value: str  # as printed, with its spread
     cite: str
     note: str = ""
+    each: tuple[str, ...] = ()  # the values of the points of a sweep, in their order
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Figure:
     about: str  # what it shows, below it
     rows: dict[str, str]  # row -> its name in the figure
     x: str = ""  # swept path, along the axis; without one the figure is of histograms
+    phase: str = ""  # or the phase of a run in rounds whose accuracy is drawn by round
     x_unit: str = ""
     x_label: str = ""
     y_label: str = ""

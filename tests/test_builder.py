@@ -121,6 +121,67 @@ def test_delays_are_in_seconds_and_whole_populations_need_no_slice():
         assert times[np.argmax(values[:, 0] > 0)] == pytest.approx(3.1e-3)
 
 
+LATE = """
+experiment: late
+region:
+  region: late
+  populations:
+    a: {neuron: lif, size: 60}
+    b: {neuron: lif, size: 50}
+  projections:
+    one: {from: a, to: b, synapse: ampa, connect: &many {number: 1500, multapses: true},
+      delay: &late "clip(1.5*ms*(1 + 0.5*randn()), 0.1*ms, 1*second)",
+      initial: &w {w: 1 + 0.01*i + 0.0001*j + 0.1*randn()}}
+    two: {from: a, to: b, synapse: ampa, connect: {p: 0.3}, delay: 1 ms, initial: *w}
+    seen: {from: a, to: b, synapse: ampa, connect: *many, delay: *late, initial: *w}
+run: {duration: 100 ms, backend: numpy}
+record:
+  state: {seen: {variables: [w], sample: 3}}
+"""
+
+
+def test_synapses_that_nobody_sees_may_be_numbered_by_arrival(monkeypatch):
+    """The same synapses, by source and delay; of those with both in common, the order stays."""
+    plan = brainsim.plan(LATE)
+    monkeypatch.setattr(builder.arrange, "PIECE", 100)
+    found = []
+    for by_arrival in (False, True):
+        with brian.quiet(), brian.device("runtime"):
+            built = builder.build(plan, by_arrival=by_arrival)
+            found.append(
+                {
+                    name: [np.array(made.variables[key].get_value()) for key in ("i", "j", "w")]
+                    + [np.array(made.pre.variables["delay"].get_value())]
+                    for name, made in built.connections.items()
+                }
+            )
+            assert set(built.pairs) == {"seen"}
+    before, after = found
+    for name in ("two", "seen"):
+        for mine, its in zip(before[name], after[name], strict=True):
+            np.testing.assert_array_equal(mine, its)
+    i, j, w, delay = before["one"]
+    steps = np.floor(delay / plan.dt + 0.5)
+    order = np.lexsort((steps, i))
+    assert not np.array_equal(order, np.arange(len(i)))
+    np.testing.assert_allclose(after["one"][3], steps[order] * plan.dt, rtol=1e-12)
+    for mine, its in zip((i, j, w), after["one"], strict=False):
+        np.testing.assert_array_equal(mine[order], its)
+
+
+def test_values_are_the_same_in_pieces_and_at_once(monkeypatch):
+    known = {"i": parse("3"), "x": replace(parse("1 mV"), value=np.arange(1000.0))}
+    one = Initial("y", "x*(1 + i*randn())", VOLT, "y")
+    two = Initial("y", "x*rand()*randn()", VOLT, "y")
+    flat = Initial("n", "i*2", NONE, "n", integer=True)
+    whole = [draws.values("a", item, 1000, known, 1).value for item in (one, two, flat)]
+    monkeypatch.setattr(draws, "PIECE", 64)
+    for item, values in zip((one, two, flat), whole, strict=True):
+        found = draws.values("a", item, 1000, known, 1).value
+        assert found.dtype == values.dtype
+        np.testing.assert_array_equal(found, values)
+
+
 def test_events_and_schedules():
     """A named event runs before the threshold, code of each in the slot and order it asks for."""
     slot = "before_thresholds"

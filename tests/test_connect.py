@@ -315,6 +315,22 @@ def test_every_pair_once_at_most_and_all_of_them_if_asked_for():
         pairs("number", 1, 1, rng(), number=1, offset=0, multapses=True)
 
 
+@pytest.mark.parametrize("share", [0.2, 0.9])
+def test_many_of_many_pairs_without_repeats(share):
+    """Too many pairs for a list of all of them: each at most once, and all rows and columns alike."""
+    n, m, offset = 3300, 3200, -50
+    free = n * m - 3200
+    number = int(share * free)
+    i, j = connect.fixed_number(n, m, rng(), number, offset=offset)
+    assert i.dtype == j.dtype == np.int32 and len(i) == number
+    assert np.all(np.diff(i.astype(np.int64) * m + j) > 0), "sorted, and none twice"
+    assert not np.any(j == i + offset) and j.min() >= 0 and j.max() < m and i.max() < n
+    for ends, size, other in ((i, n, m), (j, m, n)):
+        degrees = np.bincount(ends, minlength=size)
+        expected = other * share * (1 - share)  # hypergeometric: one row of a large draw
+        assert degrees.var() == pytest.approx(expected, rel=6 * np.sqrt(2 / size))
+
+
 # --- lists ----------------------------------------------------------------------------------------------
 
 

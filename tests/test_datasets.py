@@ -52,7 +52,12 @@ def test_the_shipped_subset_needs_no_data(nowhere):
     assert samples.images.shape == (2500, 784) and samples.images.dtype == np.uint8
     assert samples.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]  # as everybody knows them
     assert samples.labels[2000:2005].tolist() == [7, 2, 1, 0, 4]
-    assert samples.splits == {"train": slice(0, 2000), "label": slice(0, 1000), "test": slice(2000, 2500)}
+    assert samples.splits == {
+        "train": slice(0, 2000),
+        "label": slice(0, 1000),
+        "validation": slice(2000, 2000),
+        "test": slice(2000, 2500),
+    }
     assert (samples.classes, samples.shape, samples.source) == (10, (28, 28), "shipped")
     assert set(samples.checksums) == {f"mnist_subset/{name}" for name in sources.FILES.values()}
 

@@ -128,14 +128,14 @@ def test_a_session_shows_again_too(folder):
 
 def test_what_came_of_a_run_that_was_stopped():
     """Trials that were not reached follow, each once."""
-    trials = Schedule(np.array([7, 8, 9], np.int32), np.array([0, 0, 1], np.int32))
+    trials = Schedule(*np.array([[7, 8, 9], [0, 0, 1], [0, 0, 0]], np.int32))
     found = phases.showings(trials, np.array([[0], [0], [1]]))
     assert found.order.tolist() == [7, 7, 8, 9]
     assert found.phase.tolist() == [0, 0, 0, 1]
     assert found.repeat.tolist() == [0, 1, 0, 0]
     assert found.last.tolist() == [False, True, True, True]
     assert phases.showings(trials).last.tolist() == [True] * 3
-    assert phases.showings(Schedule(trials.order[:0], trials.phase[:0])).last.tolist() == []
+    assert phases.showings(Schedule(*(column[:0] for column in trials))).last.tolist() == []
 
 
 @pytest.mark.parametrize(

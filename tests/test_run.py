@@ -104,14 +104,14 @@ def samples():
 
 class TestSchedule:
     def test_phases_follow_one_another(self, samples):
-        order, phase = phases.schedule(
+        order, phase, _ = phases.schedule(
             plan_of(Phase("train", data="train", passes=2, count=3), Phase("test", data="test", count=2)), samples
         )
         assert order.tolist() == [0, 1, 2, 0, 1, 2, 50, 51] and order.dtype == np.int32
         assert phase.tolist() == [0] * 6 + [1] * 2
 
     def test_each_pass_is_shuffled_anew_from_a_stream_of_its_own(self, samples):
-        order, _ = phases.schedule(plan_of(Phase("go", data="train", passes=2, shuffle=True, count=50)), samples)
+        order, _, _ = phases.schedule(plan_of(Phase("go", data="train", passes=2, shuffle=True, count=50)), samples)
         first, second = order[:50], order[50:]
         assert sorted(first) == sorted(second) == list(range(50)) and first.tolist() != second.tolist()
         for number, part in enumerate((first, second)):
@@ -130,7 +130,7 @@ class TestSchedule:
             phases.schedule(plan_of(Phase("test", data="test", count=11)), samples)
 
     def test_without_samples(self):
-        order, phase = phases.schedule(plan_of(Phase("run", duration=1.0)), None)
+        order, phase, _ = phases.schedule(plan_of(Phase("run", duration=1.0)), None)
         assert len(order) == len(phase) == 0
 
 
@@ -352,7 +352,7 @@ class TestTrials:
 
     def test_provenance_names_the_data(self, echo):
         data = echo.provenance["data"]
-        assert data["name"] == "mnist" and data["splits"] == {"train": 60, "label": 40, "test": 30}
+        assert data["name"] == "mnist" and data["splits"] == {"train": 60, "label": 40, "validation": 0, "test": 30}
         assert all(len(digest) == 64 for digest in data["sha256"].values()) and "CC BY-SA" in data["licence"]
         assert {"phases.train.0", "phases.train.1"} <= set(echo.provenance["seeds"]["streams"])
 

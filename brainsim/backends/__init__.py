@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from brainsim.backends import cost, native, program, room
-from brainsim.backends.outcome import Outcome, Progress, silent
+from brainsim.backends.outcome import Course, Outcome, Progress, silent
 from brainsim.compose import draws
 from brainsim.compose.plan import Plan
 from brainsim.errors import Problem, SetupError, suggest
@@ -19,28 +19,28 @@ from brainsim.errors import Problem, SetupError, suggest
 __all__ = ["BACKENDS", "Outcome", "available", "best", "choose", "require", "room", "run"]
 
 
-def _numpy(plan, samples, order, recorder, progress, folder, saved, keep) -> Outcome:
+def _numpy(plan, samples, order, recorder, progress, folder, saved, keep, course) -> Outcome:
     from brainsim.backends import runtime
 
-    return runtime.run(plan, "numpy", samples, order, recorder, progress, saved)
+    return runtime.run(plan, "numpy", samples, order, recorder, progress, saved, course=course)
 
 
-def _cython(plan, samples, order, recorder, progress, folder, saved, keep) -> Outcome:
+def _cython(plan, samples, order, recorder, progress, folder, saved, keep, course) -> Outcome:
     from brainsim.backends import runtime
 
-    return runtime.run(plan, "cython", samples, order, recorder, progress, saved)
+    return runtime.run(plan, "cython", samples, order, recorder, progress, saved, course=course)
 
 
-def _cpp_standalone(plan, samples, order, recorder, progress, folder, saved, keep) -> Outcome:
+def _cpp_standalone(plan, samples, order, recorder, progress, folder, saved, keep, course) -> Outcome:
     from brainsim.backends import standalone
 
     return standalone.run(plan, samples, order, recorder, progress, folder, saved, keep)
 
 
-def _native(plan, samples, order, recorder, progress, folder, saved, keep) -> Outcome:
+def _native(plan, samples, order, recorder, progress, folder, saved, keep, course) -> Outcome:
     from brainsim.backends import runtime
 
-    return runtime.run(plan, "native", samples, order, recorder, progress, saved, folder)
+    return runtime.run(plan, "native", samples, order, recorder, progress, saved, folder, course)
 
 
 #: Name -> what runs it. A further device is one more module here and one more line.
@@ -107,6 +107,7 @@ def run(
     *,
     saved: draws.Saved | None = None,
     keep: bool = False,
+    course: Course | None = None,
 ) -> Outcome:
     """Run a plan on a backend and hand the results to ``recorder``.
 
@@ -117,6 +118,7 @@ def run(
     progress : called with (model time in seconds, total, {path: rate in Hz}), about four times a second
     folder : where the log of a failed compilation or program goes, and the build folder if ``keep``
     saved : (object name, variable) -> values, for initial values from an earlier run
+    course : told when a round ends; says where to go on
 
     Raises ``FitError`` or ``RunError`` when the model cannot be built or fails, ``SetupError`` when the
     backend cannot be used here. Ctrl-C does not raise: the outcome says how far the run came.
@@ -124,5 +126,5 @@ def run(
     if backend == "auto":
         backend = choose(plan, samples)[0]
     require(backend)
-    arguments = (samples, order, recorder, progress or silent, Path(folder) if folder else None, saved, keep)
+    arguments = (samples, order, recorder, progress or silent, Path(folder) if folder else None, saved, keep, course)
     return BACKENDS[backend](plan, *arguments)

@@ -89,7 +89,7 @@ def steps(plan: Plan) -> float:
             total += phase.passes * phase.count * plan.trial.steps
         else:
             total += phase.duration / plan.dt
-    return total
+    return plan.rounds * total
 
 
 def synapses(connection: Connection) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -27,6 +27,18 @@ class Outcome:
     completed: bool = True
     stopped_at: float = 0.0  # seconds of model time reached
     notes: tuple[str, ...] = ()
+
+
+class Course(Protocol):
+    """What is done between the rounds of a run."""
+
+    begun: int
+    """Rounds that an earlier attempt has finished."""
+    left: dict[str, Any]
+    """The state in which it left the network."""
+
+    def ended(self, number: int, state: Callable[[], dict[str, Any]]) -> None:
+        """Round ``number``, from 0, is over and was handed to the recorder; ``state`` gets what a checkpoint holds."""
 
 
 def silent(model_time: float, total: float, rates: Mapping[str, float]) -> None:
@@ -81,6 +93,14 @@ class Delivery:
         i, j = self.built.pairs[name]
         return i + connection.source.start, j + connection.target.start
 
+    def clear(self) -> None:
+        """Let monitors forget what was handed on: memory holds one round."""
+        for name, monitor in self.built.monitors.items():
+            monitor.resize(0)
+            monitor.variables["N"].set_value(0)
+            if name in self.done:
+                self.done[name] = 0
+
     def weights(self) -> None:
         """Hand on the weights of plastic connections, before the first phase and now."""
         for connection in self.built.plan.connections:
@@ -98,5 +118,5 @@ class Delivery:
 
 
 def total_time(plan: Plan) -> float:
-    """Seconds of model time of all phases."""
-    return sum(draws.duration(plan, phase) for phase in plan.phases)
+    """Seconds of model time of all phases, in all rounds."""
+    return plan.rounds * sum(draws.duration(plan, phase) for phase in plan.phases)

@@ -47,6 +47,8 @@ def refuses(plan: Plan) -> str:
     """Why a program of its own cannot run a plan; empty if it can."""
     if plan.trial is not None and plan.trial.limit:
         return "cpp_standalone shows no sample again (trial.repeat_while): how long it runs is fixed when it starts"
+    if plan.rounds > 1:
+        return "cpp_standalone goes through its phases once (run.rounds): nothing is read out before it ends"
     return ""
 
 

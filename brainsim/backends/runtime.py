@@ -11,9 +11,10 @@ import numpy as np
 
 from brainsim import brian, builder, seeds
 from brainsim.backends import native
-from brainsim.backends.outcome import Delivery, Outcome, Progress, silent, total_time
+from brainsim.backends.outcome import Course, Delivery, Outcome, Progress, silent, total_time
 from brainsim.compose import draws
 from brainsim.compose.plan import Plan
+from brainsim.errors import Problem, RunError
 
 SEGMENT_SECONDS = 10.0  # wall time between two segments of results on disk
 REPORT_SECONDS = 0.25
@@ -28,10 +29,11 @@ def run(
     progress: Progress = silent,
     saved: draws.Saved | None = None,
     folder: Path | None = None,
+    course: Course | None = None,
 ) -> Outcome:
     """Run a plan with the code generation target ``numpy`` or ``cython``, or on the device ``native``.
 
-    ``folder`` takes the log of a compilation that failed.
+    ``folder`` takes the log of a compilation that failed; ``course`` is told of the end of each round.
     """
     b2 = brian.load()
     from brainsim.native import integrators  # imports Brian2
@@ -44,17 +46,27 @@ def run(
     with contextlib.ExitStack() as stack:
         interrupt = stack.enter_context(brian.Interrupt())
         notes = stack.enter_context(brian.quiet())
-        stack.enter_context(brian.preferences(**settings(target)))
+        stack.enter_context(brian.preferences(**settings(target, plan.dtype)))
         stack.enter_context(device(plan, target))
         stack.enter_context(integrators.kept())
         stack.callback(np.random.set_state, random_state)
         # What is no number any more is told in a note of Brian2's, not by numpy in the middle of the progress bar.
         stack.enter_context(np.errstate(all="ignore"))
         try:
-            built = builder.build(plan, samples, order, saved)
+            built = builder.build(plan, samples, order, saved, by_arrival=target == "native")
             b2.seed(seeds.noise_seed(plan.seed))
             watcher = _Watcher(plan, Delivery(built, recorder), progress)
-            completed = _phases(b2, plan, built, watcher, interrupt, folder)
+            first = 0
+            if course is not None and course.begun:
+                first = course.begun
+                _restore(built, course.left)
+                watcher.go_on(first, float(np.asarray(built.network.t_)))
+            for number in range(first, plan.rounds):
+                _phases(b2, plan, built, watcher, interrupt, folder, number)
+                if course is not None:
+                    watcher.round_ended()
+                    course.ended(number, lambda: _state(b2, built))
+            completed = True
         except KeyboardInterrupt:
             b2.Network._globally_running = False  # Brian2 does not know that its loop was left
         if watcher is None:
@@ -80,7 +92,7 @@ def device(plan: Plan, target: str) -> contextlib.AbstractContextManager[Any]:
     return brian.device("native", threads=plan.threads) if target == "native" else brian.device("runtime")
 
 
-def settings(target: str) -> dict[str, Any]:
+def settings(target: str, dtype: str = "float64") -> dict[str, Any]:
     """Preferences that make a run depend on the plan only. Compiled arithmetic keeps numpy's order."""
     return {
         "codegen__target": "numpy" if target == "native" else target,
@@ -90,7 +102,7 @@ def settings(target: str) -> dict[str, Any]:
         "codegen__loop_invariant_optimisations": True,
         "codegen__cpp__extra_compile_args_gcc": COMPILE_FLAGS,
         "codegen__cpp__extra_compile_args": None,
-        "core__default_float_dtype": np.float64,
+        "core__default_float_dtype": np.dtype(dtype).type,
         "core__default_integer_dtype": np.int32,
         "logging__std_redirection_to_file": False,  # else Brian2 leaves logs of compilers in the temporary folder
     }
@@ -101,15 +113,17 @@ COMPILE_FLAGS = ["-w", "-O3", "-march=native", "-ffp-contract=off", "-std=c++11"
 
 
 def _phases(
-    b2: Any, plan: Plan, built: builder.Built, watcher: _Watcher, interrupt: brian.Interrupt, folder: Path | None
-) -> bool:
-    end = 0
+    b2: Any, plan: Plan, built: builder.Built, watcher: _Watcher, interrupt: brian.Interrupt, folder: Path | None,
+    number: int,
+) -> None:  # fmt: skip
+    """All phases of one round."""
+    end = number * sum(phase.passes * phase.count for phase in plan.phases)
     for phase in plan.phases:
         duration = draws.duration(plan, phase)
         if duration <= 0:
             continue
         end += phase.passes * phase.count
-        builder.enter(built, phase)
+        builder.enter(built, phase, number)
         while duration > 0:
             interrupt.check()
             try:
@@ -127,7 +141,30 @@ def _phases(
             duration = builder.left(built, end)
             watcher.total += duration
         builder.leave(built, phase)
-    return True
+
+
+#: What a network has as soon as it is built, and never changes: the ends of synapses.
+_BUILT = ("_synaptic_pre", "_synaptic_post", "N_incoming", "N_outgoing")
+
+
+def _state(b2: Any, built: builder.Built) -> dict[str, Any]:
+    """Every array of a network between two runs, spikes in flight, clocks and random numbers."""
+    found = built.network._full_state()
+    for name in built.connections:
+        found[name] = {key: value for key, value in found[name].items() if key not in _BUILT}
+    return {"network": found, "random": b2.get_device().get_random_state()}
+
+
+def _restore(built: builder.Built, state: dict[str, Any]) -> None:
+    """Put a network that was just built where another one left off. Raises ``RunError`` if it is not the same."""
+    network = built.network
+    network._stored_state["checkpoint"] = {**state["network"], "_random_generator_state": state["random"]}
+    try:
+        network.restore("checkpoint", restore_random_state=True)
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        text = f"the checkpoint does not fit the network: {' '.join(str(error).split())[:200]}"
+        raise RunError(Problem("data", text, hint="Run the experiment anew, in another folder.")) from error
+    del network._stored_state["checkpoint"]
 
 
 class _Watcher:
@@ -150,6 +187,17 @@ class _Watcher:
             self.saved_at = now
             self.delivery.everything()
             self.delivery.recorder.flush()
+
+    def go_on(self, rounds: int, model_time: float) -> None:
+        """Rounds that an earlier attempt has finished are not to be done."""
+        self.total = model_time + self.total * (1 - rounds / self.plan.rounds)
+        self.done = model_time
+
+    def round_ended(self) -> None:
+        """Hand on what the round brought, and let monitors begin anew."""
+        self.delivery.everything()
+        self.delivery.clear()
+        self.counts = {name: (then, 0) for name, (then, _) in self.counts.items()}
 
     def _rates(self, model_time: float) -> dict[str, float]:
         rates = {}

@@ -69,7 +69,7 @@ def _run(plan, samples, order, recorder, progress, saved, place: Path, start: fl
     with contextlib.ExitStack() as stack:
         interrupt = stack.enter_context(brian.Interrupt())
         notes = stack.enter_context(brian.quiet())
-        stack.enter_context(brian.preferences(**settings("numpy")))
+        stack.enter_context(brian.preferences(**settings("numpy", plan.dtype)))
         device = stack.enter_context(brian.device("cpp_standalone", build_on_run=False))
         try:
             built = builder.build(plan, samples, order, saved)

@@ -13,9 +13,10 @@ import numpy as np
 
 from brainsim import brian
 from brainsim import functions as extra
+from brainsim.builder import arrange
 from brainsim.builder.faults import blame, explain
 from brainsim.compose import draws
-from brainsim.compose.plan import Connection, Constant, Group, Phase, Plan, Regular, Slice, Watch
+from brainsim.compose.plan import Connection, Constant, Group, Initial, Phase, Plan, Regular, Slice, Watch
 from brainsim.units import Quantity
 
 __all__ = ["Built", "build", "enter", "explain", "leave", "left", "quantity"]
@@ -30,8 +31,9 @@ class Built:
     groups: dict[str, Any] = field(default_factory=dict)
     connections: dict[str, Any] = field(default_factory=dict)
     monitors: dict[str, Any] = field(default_factory=dict)
+    #: Ends of the synapses, and SI values of variables: of groups, and of connections that are recorded or saved.
     pairs: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-    initial: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # object -> variable -> SI values
+    initial: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     recorded: dict[str, np.ndarray] = field(default_factory=dict)  # state monitor -> members recorded
     namespace: dict[str, Any] = field(default_factory=dict)
     saved: draws.Saved = field(default_factory=dict)
@@ -43,11 +45,13 @@ def build(
     samples: Any = None,
     order: np.ndarray | None = None,
     saved: draws.Saved | None = None,
+    by_arrival: bool = False,
 ) -> Built:
     """Make every object of the plan on Brian2's current device. Raises ``FitError`` or ``RunError``.
 
     ``saved`` holds the values in SI units of those ``Initial`` that come from an earlier run, by (name of the
-    object, variable).
+    object, variable). With ``by_arrival``, synapses whose numbers nobody sees are numbered by source and delay, not
+    by source and target: what one spike reaches at one time then lies together in memory.
     """
     b2 = brian.load()
     b2.defaultclock.dt = plan.dt * b2.second
@@ -63,14 +67,18 @@ def build(
                 source = built.groups[link.source]
                 setattr(built.groups[group.name], link.variable, b2.linked_var(source, link.source_variable))
     unconnected = []
+    watched = {watch.target for watch in plan.watches}
     for connection in plan.connections:
         with blame(connection):
             i, j = draws.pairs(connection, plan.seed)
             if not len(i):  # nothing to run, and Brian2's standalone mode has no empty arrays
                 unconnected.append(connection.name)
                 continue
-            built.pairs[connection.name] = i, j
-            built.connections[connection.name] = _connection(b2, connection, plan, built, clocks)
+            seen = bool(connection.saved) or connection.name in watched
+            if seen:
+                built.pairs[connection.name] = i, j
+            made = _connection(b2, connection, i, j, built, clocks, by_arrival and not seen)
+            built.connections[connection.name] = made
     built.unconnected = tuple(unconnected)
     for watch in plan.watches:
         if watch.target in built.unconnected:
@@ -162,15 +170,30 @@ def _constants(made: Any, items: tuple[Constant, ...]) -> None:
         setattr(made, item.name, quantity(item.value))
 
 
-def _initial(made: Any, item: Group | Connection, size: int, known: dict[str, Quantity], built: Built) -> None:
-    values = {**{constant.name: constant.value for constant in item.constants}, **known}
+def _initial(made: Any, item: Group, size: int, known: dict[str, Quantity], built: Built) -> None:
     drawn = built.initial[item.name] = {}
-    for initial in item.initial:
-        value = draws.values(item.name, initial, size, values, built.plan.seed, built.saved)
-        values[initial.variable] = value
-        scalar = made.variables[initial.variable].scalar
-        setattr(made, initial.variable, quantity(Quantity(value.value[0], value.dims) if scalar else value))
+    for initial, value in _drawn(item, size, known, built):
+        _set(made, initial.variable, value)
         drawn[initial.variable] = value.value
+
+
+def _drawn(
+    item: Group | Connection, size: int, known: dict[str, Quantity], built: Built
+) -> list[tuple[Initial, Quantity]]:
+    """Initial values in order; each may use those before it."""
+    values = {**{constant.name: constant.value for constant in item.constants}, **known}
+    found = []
+    for initial in item.initial:
+        value = values[initial.variable] = draws.values(item.name, initial, size, values, built.plan.seed, built.saved)
+        found.append((initial, value))
+    return found
+
+
+def _set(made: Any, variable: str, value: Quantity) -> None:
+    if made.variables[variable].scalar:
+        setattr(made, variable, quantity(Quantity(value.value[0], value.dims)))
+    else:
+        made.variables[variable].set_value(value.value)
 
 
 # --- connections --------------------------------------------------------------------------------------
@@ -181,7 +204,9 @@ def _end(built: Built, piece: Slice) -> Any:
     return group if (piece.start, piece.stop) == (0, len(group)) else group[piece.start : piece.stop]
 
 
-def _connection(b2: Any, connection: Connection, plan: Plan, built: Built, clocks: _Clocks) -> Any:
+def _connection(
+    b2: Any, connection: Connection, i: np.ndarray, j: np.ndarray, built: Built, clocks: _Clocks, by_arrival: bool
+) -> Any:
     codes: dict[str, dict[str, str]] = {"pre": {}, "post": {}}
     for pathway in connection.pathways:
         codes[pathway.side][pathway.name] = pathway.code
@@ -203,8 +228,6 @@ def _connection(b2: Any, connection: Connection, plan: Plan, built: Built, clock
         path.when = pathway.when
         if pathway.order is not None:
             path.order = pathway.order
-    i, j = built.pairs[connection.name]
-    made.connect(i=i, j=j, namespace={})
     known = {
         "i": Quantity(i),
         "j": Quantity(j),
@@ -213,12 +236,25 @@ def _connection(b2: Any, connection: Connection, plan: Plan, built: Built, clock
     }
     d = draws.separations(connection, i, j)
     known |= {} if d is None else {"d": d}
+    initial = _drawn(connection, len(i), known, built)
+    late = {
+        pathway.name: draws.delays(connection, pathway.delays, len(i), known, built.plan)
+        for pathway in connection.pathways
+        if pathway.delays is not None
+    }
+    if by_arrival and len(late) == 1:
+        (delay,) = late.values()
+        columns = [value.value for item, value in initial if not made.variables[item.variable].scalar]
+        arrange.by_arrival(i, delay.value, built.plan.dt, [j, *columns])
+    made.connect(i=i, j=j, namespace={})
     _regular(made, connection.regular, clocks)
     _constants(made, connection.constants)
-    _initial(made, connection, len(i), known, built)
-    for pathway in connection.pathways:
-        if pathway.delays is not None:
-            getattr(made, pathway.name).delay = quantity(draws.delays(connection, pathway.delays, len(i), known, plan))
+    for item, value in initial:
+        _set(made, item.variable, value)
+    for name, delay in late.items():
+        getattr(made, name).variables["delay"].set_value(delay.value)
+    if connection.name in built.pairs:
+        built.initial[connection.name] = {item.variable: value.value for item, value in initial}
     return made
 
 
@@ -242,12 +278,12 @@ def _monitor(b2: Any, watch: Watch, plan: Plan, built: Built, clocks: _Clocks) -
 # --- phases -------------------------------------------------------------------------------------------
 
 
-def enter(built: Built, phase: Phase) -> None:
-    """Groups named under ``fresh`` go back to their first values; what the phase sets is set."""
+def enter(built: Built, phase: Phase, number: int = 0) -> None:
+    """Groups named under ``fresh`` go back to their first values; what the phase sets in that round is set."""
     by_name = {group.name: group for group in built.plan.groups}
     for name in phase.fresh:
         _refresh(built, by_name[name])
-    for name, constant in phase.set:
+    for name, constant in phase.changes(number):
         if name not in built.unconnected:
             setattr(_object(built, name), constant.name, quantity(constant.value))
 

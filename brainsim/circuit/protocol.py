@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from brainsim import source
 from brainsim.circuit import feeds
 from brainsim.circuit.parts import Site
 from brainsim.circuit.regions import Node, Regions
-from brainsim.circuit.values import Scope, evaluate, literal
+from brainsim.circuit.values import Scope, code, evaluate, literal
 from brainsim.circuit.variables import Names
 from brainsim.circuit.wiring import TIME, ends, find_population, on_grid, split_slice
 from brainsim.encoders import Spikes
@@ -22,6 +23,7 @@ from brainsim.units import NONE, Dims, Quantity
 
 Steps = tuple[str | int, ...]
 
+_WORD = re.compile(r"[A-Za-z_]\w*")
 #: Longest run in time steps: a day of compiled code for the smallest network.
 MAX_STEPS = 1e12
 #: Most trials of a phase: their order is held in memory.
@@ -63,7 +65,7 @@ class Protocol:
 
     def time(self) -> float | None:
         """Settle ``run``: the time step in seconds, or None if it is wrong."""
-        for key in ("seed", "backend", "threads"):
+        for key in ("seed", "backend", "threads", "dtype", "rounds"):
             self.settle("run", key, default=Run.model_fields[key].default)
         dt = self.quantity("run", "dt", dims=TIME, positive=True, default=Run.model_fields["dt"].default)
         duration = self.quantity("run", "duration", dims=TIME, positive=True)
@@ -178,7 +180,7 @@ class Protocol:
         split = self.settle(*at, "data")
         for key in ("passes", "shuffle"):
             self.settle(*at, key, default=Phase.model_fields[key].default)
-        if split is not None and self._has("data") and split.value in ("train", "label", "test"):
+        if split is not None and self._has("data") and split.value in ("train", "label", "validation", "test"):
             count = self.values.get(("data", str(split.value)))
             if count is None or count.value == 0:
                 self.problems.add(
@@ -198,12 +200,14 @@ class Protocol:
 
     def _passes(self, name: str, count: Given | None) -> None:
         """How many trials a phase has."""
-        passes = self.values.get(("phases", name, "passes"))
-        numbers = [given.value for given in (passes, count) if given is not None and isinstance(given.value, int)]
+        passes, rounds = self.values.get(("phases", name, "passes")), self.values.get(("run", "rounds"))
+        numbers = [
+            given.value for given in (passes, count, rounds) if given is not None and isinstance(given.value, int)
+        ]
         limit = self.values.get(("trial", "limit"))
         if self.values.get(("trial", "repeat_while")) is not None and limit is not None:
             numbers.append(1 + limit.value if isinstance(limit.value, int) else 1)
-        if len(numbers) >= 2 and math.prod(numbers) > MAX_TRIALS:
+        if len(numbers) >= 3 and math.prod(numbers) > MAX_TRIALS:
             message = f"phase {name} has {math.prod(numbers):.3g} trials, more than {MAX_TRIALS:.3g}"
             assert passes is not None
             self.problems.add("limit", message, passes.mark or self.key("phases", name), "Show fewer.")
@@ -225,6 +229,13 @@ class Protocol:
             return
         chosen = self.settle(*at)
         assert chosen is not None
+        if isinstance(chosen.value, str) and "round" in _WORD.findall(chosen.value):
+            allowed: dict[str, Dims | None] = {"round": NONE}
+            text = code(chosen, place.scope, path.rpartition(".")[2], self.problems, allowed=allowed, builtin=(),
+                        dims=place.value.dims)  # fmt: skip
+            if isinstance(text, str):
+                self.values[at] = Given(text, chosen.mark, chosen.lines)
+            return
         value = evaluate(chosen, place.scope, path.rpartition(".")[2], self.problems, place.value.dims)
         if value is not None:
             self.values[at] = Given(literal(value), chosen.mark, chosen.lines)

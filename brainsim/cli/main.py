@@ -76,12 +76,15 @@ def run(
     library: Libraries = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = False,
     raster: Annotated[bool, typer.Option("--raster", help="Print the recorded spikes as characters.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="EXPERIMENT is the folder of a run that was stopped: go on there.")
+    ] = False,
 ) -> Job:
     """Run an experiment and write its run folder."""
     from brainsim.cli import run as verb
 
     sets = [*(set_ or []), *([] if threads is None else [f"run.threads={threads}"])]
-    return partial(verb.run, experiment, sets, seed, backend, out, library or [], not no_report, raster)
+    return partial(verb.run, experiment, sets, seed, backend, out, library or [], not no_report, raster, resume)
 
 
 @app.command()

@@ -44,6 +44,7 @@ class Progress:
         self.lock = threading.Lock()
         self.timer: threading.Timer | None = None
         self.terminal = _console(True).is_terminal
+        self.words = ""  # about the last round
         self.room = 0  # columns for the note, right of the bar
 
     def __enter__(self) -> Progress:
@@ -76,6 +77,10 @@ class Progress:
             self.said = now
             tell(f"{self.name}: {self._note(model_time, total, rates)}")
 
+    def told(self, words: str) -> None:
+        """A round is over."""
+        self.words = words
+
     def phase(self, what: str) -> None:
         """Something without model time, such as writing the report."""
         if self.bar:
@@ -86,7 +91,9 @@ class Progress:
         gone = time.monotonic() - (self.ran or self.began)
         if self.ran and model_time > self.first and gone > 0.5:
             words.append(f"{duration(gone * (total - model_time) / (model_time - self.first))} left")
-        if rates:
+        if self.words:
+            words.insert(0, self.words)
+        elif rates:
             words.append(rates_text(rates))
         return ", ".join(words)
 

@@ -26,16 +26,20 @@ def overrides(items: Sequence[str]) -> dict[str, str]:
 
 def run(
     experiment: str, sets: Sequence[str], seed: int | None, backend: str | None, out: Path | None,
-    library: Sequence[Path], with_report: bool, with_raster: bool,
+    library: Sequence[Path], with_report: bool, with_raster: bool, resume: bool = False,
 ) -> None:  # fmt: skip
     """Run, write the report, and say what came out."""
     import brainsim
 
     values = overrides(sets)
+    if resume and (values or out or library or seed is not None or backend):
+        hint = f"brainsim run {experiment} --resume"
+        raise FileError([Problem("value", "a run that goes on cannot be changed", None, f"Say only: {hint}")])
     with Progress(Path(experiment).stem) as progress:
         results = brainsim.run(
-            experiment, set=values, seed=seed, backend=backend, out=out, library=tuple(library), progress=progress
-        )
+            experiment, set=values, seed=seed, backend=backend, out=out, library=tuple(library), progress=progress,
+            resume=resume,
+        )  # fmt: skip
         if with_report:
             progress.phase("writing the report")
             written = _write_report(results.folder)
@@ -47,6 +51,8 @@ def run(
     say(f"Results: {results.folder}")
     if with_report:
         say(f"Report:  {written}")
+    if (results.folder / "checkpoint.h5").exists():
+        tell(f"It can go on from round {results.summary['rounds']['done']}: brainsim run {results.folder} --resume")
     if results.summary["status"] == "stopped":
         # What was recorded up to here is kept and readable; the exit code still says that it is not all.
         raise KeyboardInterrupt
@@ -98,6 +104,13 @@ def _summary(summary: Mapping[str, Any]) -> None:
             f"on {readout['n_test']} test samples, {readout['n_silent']} of them without a spike.",
             style="bold green",
         )
+    for name, words in (
+        ("best", "Best round (by the test itself)"),
+        ("chosen", "Round chosen on the validation split"),
+    ):
+        if one := readout.get(name):
+            wrong, first = 100 * one["accuracy_ties_wrong"], 100 * one["accuracy_argmax"]
+            say(f"{words}: {one['round'] + 1}, {wrong:.2f} % ({first:.2f} % with the first of a tie).")
     rows = [
         (path, f"{one['size']:,}", number(one.get("spikes"), ",", ""), number(one.get("rate_hz"), ".3g", " Hz"))
         for path, one in summary.get("populations", {}).items()

@@ -26,7 +26,7 @@ from brainsim.units import parse as parse_quantity
 __all__ = ["check_alone", "compose"]
 
 #: The splits of a data set.
-SPLITS = ("train", "label", "test")
+SPLITS = ("train", "label", "validation", "test")
 
 
 def compose(circuit: Circuit, library: Library | None = None) -> Plan:
@@ -83,6 +83,8 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
         phases=phases,
         backend=experiment.run.backend,
         threads=experiment.run.threads,
+        dtype=experiment.run.dtype,
+        rounds=experiment.run.rounds,
         data=Data(data.name or "", {s: getattr(data, s) for s in SPLITS}, data.file or "", data.test_from)
         if data
         else None,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from brainsim import guard
 from brainsim.circuit import Circuit
@@ -13,7 +15,7 @@ from brainsim.compose.join import Join
 from brainsim.compose.plan import Constant, Group, Initial, Line, Link, Phase, Regular, Table, Trial, Watch
 from brainsim.compose.scope import TRIAL, Checker, declaration
 from brainsim.compose.values import Clock
-from brainsim.errors import FileError, Problems, suggest
+from brainsim.errors import FileError, Problem, Problems, suggest
 from brainsim.expressions import parse
 from brainsim.units import NONE, Quantity, unit_name
 from brainsim.units import parse as parse_quantity
@@ -176,7 +178,7 @@ def phases(circuit: Circuit, cells: Mapping[str, Cell], homes: Homes, problems: 
         return (Phase("run", float(parse_quantity(duration).value) if duration is not None else 0.0),)
     made = []
     for name, phase in experiment.phases.items():
-        changes = []
+        changes: list[tuple[str, str, Any]] = []
         for path, value in phase.set.items():
             home = homes.of(path)
             if home is None:
@@ -184,14 +186,40 @@ def phases(circuit: Circuit, cells: Mapping[str, Cell], homes: Homes, problems: 
                 message = f"{path} cannot change between phases: no code reads it while the network runs"
                 problems.add("path", message, mark, suggest(path, homes.found, "parameter"))
             else:
-                changes.append((home[0], Constant(home[1], parse_quantity(value))))
+                changes.append((*home, value))
         fresh = [c.name for item in phase.fresh for p, c in cells.items() if _within(p, item)]
         count = getattr(experiment.data, phase.data)
+        course: tuple[tuple[tuple[str, Constant], ...], ...] = ()
+        try:
+            if any(_varies(value) for _, _, value in changes):
+                course = tuple(_changes(changes, number) for number in range(experiment.run.rounds))
+            fixed = course[0] if course else _changes(changes, 0)
+        except FileError as error:
+            problems.take(error)
+            continue
         made.append(
-            Phase(
-                name, 0.0, phase.data, phase.passes, phase.shuffle, count, tuple(changes), tuple(dict.fromkeys(fresh))
-            )
+            Phase(name, 0.0, phase.data, phase.passes, phase.shuffle, count, fixed, course, tuple(dict.fromkeys(fresh)))
         )
+    return tuple(made)
+
+
+def _varies(value: Any) -> bool:
+    return isinstance(value, str) and re.search(r"\bround\b", value) is not None
+
+
+def _changes(changes: Sequence[tuple[str, str, Any]], number: int) -> tuple[tuple[str, Constant], ...]:
+    """What a phase sets in one round. Raises ``FileError`` for an expression that has no finite value there."""
+    made = []
+    for owner, name, value in changes:
+        if _varies(value):
+            found = parse(value).evaluate({"round": Quantity(float(number))})
+            if not math.isfinite(float(found.value)):
+                message = f"{value} is {float(found.value)} in round {number}"
+                raise FileError(Problem("value", message, None, "Check the expression."))
+            found = Quantity(float(found.value), tuple(found.dims))
+        else:
+            found = parse_quantity(value)
+        made.append((owner, Constant(name, found)))
     return tuple(made)
 
 

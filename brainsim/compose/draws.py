@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,14 @@ from brainsim import connect, expressions, seeds
 from brainsim.circuit.wiring import MAX_DELAY
 from brainsim.compose.plan import Connection, Constant, Group, Initial, Phase, Plan, Watch
 from brainsim.errors import FileError, FitError, Problem, RunError
+from brainsim.names import RANDOM
 from brainsim.units import Quantity, describe
 
 #: Values of ``Initial`` that come from an earlier run: (name of the object, variable) -> SI values.
 Saved = Mapping[tuple[str, str], np.ndarray]
+
+#: Elements that are worked out at a time.
+PIECE = 100_000
 
 _DECLARED = re.compile(r"\s*(?:d(?P<diff>\w+)/dt\s*=|(?P<parameter>\w+)\s*:(?P<rest>.*))")
 
@@ -88,14 +93,8 @@ def values(
             raise FitError(Problem("value", message, initial.mark))
         drawn = Quantity(np.asarray(kept), tuple(initial.dims))
     else:
-        rng = seeds.stream(seed, initial.stream)
-        calls: dict[str, Callable[..., Any]] = {
-            "rand": lambda: rng.random(size),
-            "randn": lambda: rng.standard_normal(size),
-            "poisson": lambda mean: rng.poisson(mean, size),
-        }
         try:
-            drawn = expressions.parse(initial.expression).evaluate(known, calls)
+            drawn = _evaluate(initial, size, known, seeds.stream(seed, initial.stream))
         except FileError as error:  # its place is one in the plan's text
             raise FitError(
                 replace(problem, message=f"{owner}: initial {name}: {problem.message}", mark=initial.mark)
@@ -105,7 +104,36 @@ def values(
             message = f"{owner}: {name} is {describe(initial.dims)}, its initial value is {describe(drawn.dims)}"
             raise FitError(Problem("dimension", message, initial.mark))
     kind = np.int32 if initial.integer else float
-    return Quantity(np.array(np.broadcast_to(drawn.value, (size,)), dtype=kind), tuple(initial.dims))
+    value = np.asarray(drawn.value)
+    if size > PIECE and value.shape == (size,) and value.dtype == kind and not (initial.saved or initial.given):
+        return drawn  # made here, in pieces
+    return Quantity(np.array(np.broadcast_to(value, (size,)), dtype=kind), tuple(initial.dims))
+
+
+def _evaluate(initial: Initial, size: int, known: Mapping[str, Quantity], rng: np.random.Generator) -> Quantity:
+    """The value of an expression for ``size`` elements, of which some are done at a time: the rest stays in the cache.
+
+    Numbers drawn at one place are the same in any pieces; at several they are drawn place by place.
+    """
+    expression = expressions.parse(initial.expression)
+    piece = size if sum(map(expression.count, RANDOM)) > 1 else PIECE
+    found = np.zeros(0)
+    for start in range(0, max(size, 1), max(piece, 1)):
+        count = min(piece, size - start)
+        calls: dict[str, Callable[..., Any]] = {
+            "rand": partial(rng.random, count),
+            "randn": partial(rng.standard_normal, count),
+            "poisson": partial(rng.poisson, size=count),
+        }
+        if count == size:
+            return expression.evaluate(known, calls)
+        these = slice(start, start + count)
+        some = {name: Quantity(q.value[these], q.dims) if np.ndim(q.value) else q for name, q in known.items()}
+        drawn = expression.evaluate(some, calls)
+        if start == 0:
+            found = np.empty(size, np.int32 if initial.integer else float)
+        found[these] = drawn.value
+    return Quantity(found, drawn.dims)
 
 
 def delays(connection: Connection, drawn: Initial, size: int, known: Mapping[str, Quantity], plan: Plan) -> Quantity:

@@ -261,12 +261,17 @@ class Phase:
 
     name: str
     duration: float = 0.0  # seconds, when there are no samples
-    data: str = ""  # train | label | test: a split of the data
+    data: str = ""  # train | label | validation | test: a split of the data
     passes: int = 1
     shuffle: bool = False
     count: int = 0  # samples of the split; the phase lasts passes*count trials
     set: tuple[tuple[str, Constant], ...] = ()  # (object name, value); undone after the phase
+    course: tuple[tuple[tuple[str, Constant], ...], ...] = ()  # the same by round, where values depend on it
     fresh: tuple[str, ...] = ()  # names of groups that start again from their initial values
+
+    def changes(self, number: int = 0) -> tuple[tuple[str, Constant], ...]:
+        """What the phase sets in round ``number``, from 0."""
+        return self.course[number] if self.course else self.set
 
 
 @dataclass(frozen=True)
@@ -315,6 +320,8 @@ class Plan:
     phases: tuple[Phase, ...]
     backend: str = "auto"
     threads: int = 1
+    dtype: str = "float64"
+    rounds: int = 1  # how often the phases are gone through
     data: Data | None = None
     tables: tuple[Table, ...] = ()
     trains: tuple[Train, ...] = ()

@@ -22,7 +22,7 @@ from brainsim.errors import FitError, Problem, SetupError, suggest
 
 __all__ = ["DATASETS", "Samples", "check", "load", "load_file"]
 #: Splits an experiment may ask for -> the split of the data set its rows come from.
-SPLITS = {"train": "train", "label": "train", "test": "test"}
+SPLITS = {"train": "train", "label": "train", "validation": "train", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Samples:
     images: np.ndarray  # uint8 [rows, pixels], 0 is background; no pixels where samples are no images
     labels: np.ndarray  # int32 [rows]
     shape: tuple[int, int]  # height and width of an image
-    splits: Mapping[str, slice]  # train | label | test -> rows; label and train both start at row 0
+    splits: Mapping[str, slice]  # train | label | validation | test -> rows; label and train both start at row 0
     classes: int  # number of classes
     class_names: tuple[str, ...]
     checksums: Mapping[str, str]  # file the rows came from -> SHA-256
@@ -53,7 +53,8 @@ def load(name: str, splits: Mapping[str, int], test_from: str = "test") -> Sampl
     name
         ``mnist``, ``fashion_mnist`` or ``nmnist_small``.
     splits
-        Split (``train``, ``label``, ``test``) -> how many samples, from the first. ``label`` rows are training rows.
+        Split (``train``, ``label``, ``validation``, ``test``) -> how many samples, from the first. ``label`` rows are
+        training rows, ``validation`` rows the training rows after both.
     test_from
         ``train``: test rows are the training rows after those of the other splits, not the data set's test rows.
 
@@ -106,11 +107,10 @@ def load(name: str, splits: Mapping[str, int], test_from: str = "test") -> Sampl
 
 
 def _slices(splits: Mapping[str, int], train: int) -> dict[str, slice]:
-    """Rows of each split, where ``train`` training rows come first and then those of the test."""
-    return {
-        split: slice(train, train + n) if split == "test" else slice(0, n)
-        for split, n in ((split, int(splits.get(split, 0))) for split in SPLITS)
-    }
+    """Rows of each split: ``train`` training rows first, the last of them those of ``validation``, then the test."""
+    count = {split: int(splits.get(split, 0)) for split in SPLITS}
+    first = {"validation": train - count["validation"], "test": train}
+    return {split: slice(first.get(split, 0), first.get(split, 0) + n) for split, n in count.items()}
 
 
 def _recordings(name: str, folder: Path, splits: Mapping[str, slice], counts: Mapping[str, int]) -> Samples:
@@ -197,13 +197,14 @@ def check(name: str, splits: Mapping[str, int]) -> None:
 def _counts(splits: Mapping[str, int]) -> dict[str, int]:
     """Rows needed of each split of the data set itself."""
     counts = {"train": 0, "test": 0}
+    held = int(splits.get("validation", 0))
     for split, count in splits.items():
         if split not in SPLITS:
             raise FitError(Problem("data", f"a data set has no split {split}", hint=suggest(split, SPLITS, "split")))
         if count < 0:
             raise FitError(Problem("value", f"data.{split} is {count}; a number of samples is not negative"))
-        counts[SPLITS[split]] = max(counts[SPLITS[split]], int(count))
-    return counts
+        counts[SPLITS[split]] = max(counts[SPLITS[split]], int(count) if split != "validation" else 0)
+    return counts | {"train": counts["train"] + held}
 
 
 def _taken(wanted: Mapping[str, int], test_from: str) -> dict[str, int]:

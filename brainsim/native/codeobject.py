@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ from brainsim.native.rewrites import delivery, rewritten
 
 _NUMBERED = re.compile(r"^_?(timedarray|binomial|poissoninput_binomial)(_\d+)?$")
 _NUMBER = r"(?<![\w.])(?:\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)(?![\w.])"
+#: A pointer without an alias, as Brian2 declares it.
+_POINTER = re.compile(r"^ *\w+ ?\*\s*(?:__restrict)?\s+(_ptr_\w+) = \w+;\n", re.M)
 _LITERAL = re.compile(_NUMBER)
 _REFRACTORY = re.compile(rf"\b_timestep\(\s*({_NUMBER})(?=\s*,\s*dt\))")
 
@@ -89,9 +92,9 @@ class NativeCodeGenerator(CPPCodeGenerator):
         self.reader = delivery.Reader(self, draft.rewrites, vector) if self.template_name == "synapses" else None
         scalar_code, vector_code, keywords = super().translate_statement_sequence(scalar, vector)
         self._draws = 0
+        for block in [*scalar.values(), *vector.values()]:
+            draft.written.update(self.variables[name] for name in self.arrays_helper(block)[1])
         keywords["rewritten"] = rewritten(self, scalar, vector, draft)
-        statements = [statement for block in (*scalar.values(), *vector.values()) for statement in block]
-        draft.written |= {self.variables[its.var] for its in statements if its.var in self.variables}
         draft.access = threads.access(self, scalar, vector, keywords["rewritten"])
         if "spike" in scalar_code:
             stores = self.translate_to_write_arrays(self.arrays_helper(vector["spike"])[1])
@@ -106,6 +109,12 @@ def _apart(scalar_code: dict[str, list[str]], vector_code: dict[str, list[str]])
     for code in (scalar_code, vector_code):
         code["spike"] = [re.sub(r"\b_lio_(?=\d)", "_lio_spike_", line) for line in code["spike"]]
     scalar_code["synapse"] = [line for line in scalar_code["synapse"] if line not in scalar_code["spike"]]
+
+
+def _without_idle_pointers(code: str) -> str:
+    """Text without the pointers that Brian2 declares and nothing uses: their arrays may stay packed."""
+    words = Counter(re.findall(r"\b_ptr_\w+", code))
+    return _POINTER.sub(lambda line: "" if words[line[1]] == 1 else line[0], code)
 
 
 class NativeCodeObject(CodeObject):
@@ -125,16 +134,17 @@ class NativeCodeObject(CodeObject):
         self.integers: list[int] = []
         self.queue = self.variables.get("_queue")
         self.headers: list[str] = []
-        self.copies: list[Any] = []  # that it reads, see rewrites/ordered.py
+        self.copies: list[Any] = []  # that it uses, see rewrites/ordered.py
         self.event_variable: Any = None  # the list of events that a thresholder writes
         self.device = get_device()
         #: The variables whose arrays it works on.
         self.used = set(self.device.draft.names)
-        #: Those that may be written: those of its statements, and whatever else a template writes.
-        self.written = {
+        #: The variables that its statements write, and those that the template may write besides.
+        self.written = self.device.draft.written
+        self.may_write = {
             variable
             for variable in self.used
-            if variable in self.device.draft.written
+            if variable in self.written
             or not (self.template_name in _WRITES_NO_MORE or (variable.read_only and variable.constant))
         }
         #: What it reaches, if threads can share it; else the reason why not.
@@ -142,7 +152,7 @@ class NativeCodeObject(CodeObject):
         #: Which rewrites were taken, and of the others why not.
         self.rewrites = self.device.draft.notes
         #: The text of the function.
-        self.text = self._without_values(self._without_numbered_names(code))
+        self.text = _without_idle_pointers(self._without_values(self._without_numbered_names(code)))
         self.text = self.text.replace("%BINDINGS%", "\n    ".join(self._bindings(self.text)))
 
     @classmethod
@@ -240,7 +250,9 @@ class NativeCodeObject(CodeObject):
         if block == "run":
             self.device.call(self)
         elif block == "before_run" and self.template_name == "synapses_push_spikes":
-            self.owner.initialise_queue()
+            if not self.owner.queue.fresh:  # delivery has not looked at it
+                self.owner.initialise_queue()
+            self.owner.queue.fresh = False
         elif block == "after_run" and self.template_name == "threshold":
             self.event_variable.get_value()[-1] = 0  # the number of events
 

@@ -8,10 +8,11 @@ network), build.py (a library from it, once), session.py (what steps it), networ
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import ctypes
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
@@ -29,12 +30,12 @@ from brian2.units import Quantity, second
 from brian2.units.fundamentalunits import fail_for_dimension_mismatch
 from brian2.utils.logger import get_logger
 
-from brainsim.native import functions, layout, network
+from brainsim.native import functions, layout, network, wiring
 from brainsim.native.arrays import FixedArray, GrowingArray, zeros
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.queues import SpikeQueue
 from brainsim.native.replicas import Replica, Replicas
-from brainsim.native.rewrites import Draft, chosen, delivery, ordered, traces
+from brainsim.native.rewrites import Draft, chosen, counts, delivery, ordered, traces
 from brainsim.native.session import Session, Step
 from brainsim.native.threads import bounds_of_targets
 from brainsim.native.threads import chosen as how_many
@@ -63,9 +64,11 @@ class NativeDevice(RuntimeDevice):
         #: What rewrites may not do in the network that is being prepared: see traces.py and ordered.py.
         self.no_traces: dict[ArrayVariable, str] = {}
         self.not_ordered: set[ArrayVariable] = set()
+        self.copies: dict[ArrayVariable, ordered.Copy] = {}  # that code writes, too
         #: Who is told before Python reads or writes a variable.
         self._watchers: WeakKeyDictionary[ArrayVariable, WeakSet[Any]] = WeakKeyDictionary()
         self.exposed: WeakSet[ArrayVariable] = WeakSet()  # what may be written without our knowing
+        self._as_stored = False
         self._session: Session | None = None  # the one made last
         self._sessions: WeakValueDictionary[str, Session] = WeakValueDictionary()
 
@@ -109,12 +112,36 @@ class NativeDevice(RuntimeDevice):
         array = self.arrays[var]
         if isinstance(var, DynamicArrayVariable):
             var.size = array.shape if var.ndim > 1 else len(array)
-            return array.data if access_data else array
+            if self._as_stored or not access_data:
+                return array
+            return array.copied() if var.read_only else array.data
         return array
 
+    @contextlib.contextmanager
+    def as_stored(self) -> Iterator[None]:
+        """Let Brian2 hand our own code arrays that grow as they are, which may be packed."""
+        self._as_stored = True
+        try:
+            yield
+        finally:
+            self._as_stored = False
+
     def fill_with_array(self, var: ArrayVariable, arr: np.ndarray) -> None:
-        self.get_value(var, access_data=False)  # other variables may have to be brought up to date first
-        super().fill_with_array(var, arr)
+        array = self.get_value(var, access_data=False)  # other variables may have to be brought up to date first
+        if var.constant and isinstance(var, DynamicArrayVariable) and np.shape(arr) == array.shape:
+            array.fill(np.asarray(arr))
+        else:
+            super().fill_with_array(var, arr)
+
+    def synapses_connect(
+        self, synapses: Synapses, condition: Any = None, i: Any = None, j: Any = None, *args: Any, **kwds: Any
+    ) -> None:
+        """``Synapses.connect``: large arrays of pairs are stored at once, without Brian2's copies of them."""
+        plain = condition is None and not args and not set(kwds) - {"namespace", "level"}
+        if plain and wiring.connect(self, synapses, i, j):
+            return
+        kwds["level"] = kwds.get("level", 0) + 1
+        Synapses.connect.original_function(synapses, condition, i, j, *args, **kwds)
 
     def _watch(self, variable: ArrayVariable, watcher: Any) -> None:
         self._watchers.setdefault(variable, WeakSet()).add(watcher)
@@ -202,7 +229,8 @@ class NativeDevice(RuntimeDevice):
             )  # fmt: skip
         keywords = compiler_kwds or {}
         check_compiler_kwds(keywords, [*_COMPILER_KEYWORDS, "runtime_library_dirs"], "native")
-        draft, copies = Draft(self.rewrites), []
+        draft = Draft(self.rewrites)
+        copies: list[Any] = []
         if template_name == "synapses":
             pathway = next(way for way in owner._pathways if way.queue is variables["_queue"])
             delivery.look_at(pathway, bounds_of_targets(pathway))
@@ -211,9 +239,12 @@ class NativeDevice(RuntimeDevice):
                 abstract_code, variables, variable_indices = self._with_traces(
                     draft, owner, pathway, abstract_code, variables, variable_indices
                 )
+            abstract_code = dict(abstract_code)
+            even = counts.look_at(self, pathway, abstract_code, variables, variable_indices)
             copies = ordered.rewrite(self, pathway, abstract_code, variables, variable_indices)
             if copies:
                 draft.notes[ordered.NAME] = None
+            copies = [*even, *copies]
         self.draft = draft
         try:
             codeobject = super().code_object(
@@ -319,8 +350,8 @@ class NativeDevice(RuntimeDevice):
         """Several runs of a network from where it is, each with a state and random numbers of its own.
 
         They are stepped on all cores at once, and none waits for another. Connections, delays, and values of synapses
-        that no compiled code writes (weights that do not change) are there once for all. Each is, bit for bit, what ``prepare(net, seed=...)``
-        would have stepped.
+        that no compiled code writes (weights that do not change) are there once for all. Each is, bit for bit, what
+        ``prepare(net, seed=...)`` would have stepped.
 
         Parameters
         ----------

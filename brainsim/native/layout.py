@@ -20,6 +20,10 @@ class Clock(Structure):
     ]
 
 
+class Carried(Structure):
+    _fields_ = [("cells", c_void_p), *((name, c_int64) for name in ("count", "room", "runs"))]
+
+
 class Queue(Structure):
     _fields_ = [
         *((name, c_int64) for name in ("length", "offset", "first", "last")),
@@ -31,6 +35,10 @@ class Queue(Structure):
         *((name, c_void_p) for name in ("edge", "cut")),
         ("blockwise", c_int64),
         ("share", c_void_p),
+        *((name, c_int64) for name in ("low", "high", "words")),
+        ("bitmap", c_void_p),
+        ("carried", POINTER(Carried)),
+        *((name, c_int64) for name in ("width", "carrying", "uneven")),
     ]
 
 

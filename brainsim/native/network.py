@@ -52,6 +52,7 @@ def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any], ra
     with integrators.kept():
         device.no_traces.clear()
         device.not_ordered.clear()
+        device.copies.clear()
         while True:
             device.forget(net)
             _before_run(net, namespace)
@@ -93,9 +94,10 @@ def _with_traces(device: Any, steps: list[Step]) -> tuple[list[Step], list[Trace
 def _copies(device: Any, steps: list[Step]) -> list[ordered.Copy] | None:
     """The copies that the steps read; None if some turned out not to be legal."""
     codeobjects = [step.codeobject for step in steps if step.codeobject is not None]
-    copies = [copy for codeobject in codeobjects for copy in codeobject.copies]
+    copies = list(dict.fromkeys(copy for codeobject in codeobjects for copy in codeobject.copies))
+    python = any(step.codeobject is None for step in steps)  # after which copies are made again
     for copy in copies:
-        if any(copy.is_used_by(codeobject) for codeobject in codeobjects):
+        if (python and copy.written) or any(copy.is_used_by(codeobject) for codeobject in codeobjects):
             device.not_ordered.add(copy.original)
     return None if any(copy.original in device.not_ordered for copy in copies) else copies
 

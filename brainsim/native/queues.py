@@ -12,6 +12,7 @@ import numpy as np
 from brian2.core.preferences import prefs
 
 from brainsim.native import layout
+from brainsim.native.arrays import GrowingArray, Narrow, Packed, Stretches, pieces
 
 _libc = ctypes.CDLL(None)
 _libc.realloc.restype = ctypes.c_void_p
@@ -21,15 +22,21 @@ _libc.free.argtypes = [ctypes.c_void_p]
 
 #: How many synapses ahead delivery asks for values.
 AHEAD = 40
+#: The words of 64 bits that one instruction works on: bitmaps are padded to whole ones.
+WIDE = 8
 #: How many bytes of values of cells stay in the fastest cache, and how long a part of a run has to be at least.
 BLOCK, SHORTEST = 26000, 64
+#: How many bytes of a bitmap a synapse may take.
+DENSE = 4
+#: How many delays a source has, and how many synapses with each, where spikes carry the cells that they reach.
+SEVERAL, LONG = 3, 256
 
 
-def _release(lists: Any, length: int) -> None:
+def _release(lists: Any, carried: Any, length: int) -> None:
     for step in range(length):
-        if lists[step]:
-            _libc.free(lists[step])
-            lists[step] = None
+        _libc.free(lists[step])
+        _libc.free(carried[step].cells)
+        lists[step] = carried[step].cells = None
 
 
 def stable_order(*keys: np.ndarray) -> np.ndarray | None:
@@ -49,6 +56,11 @@ def stable_order(*keys: np.ndarray) -> np.ndarray | None:
     return None if bool((order[1:] > order[:-1]).all()) else order
 
 
+def whole_steps(delays: np.ndarray, dt: float) -> np.ndarray:
+    """Delays in time steps, rounded as Brian2 does."""
+    return np.floor(np.asarray(delays, float) / dt + 0.5).astype(np.int64)
+
+
 class Structure:
     """Synapses by source and delay.
 
@@ -65,10 +77,11 @@ class Structure:
         Sources are numbered ``first <= source < last``.
     """
 
+    synapse: np.ndarray | None  # the synapse at each place; None where that is its number
+
     def __init__(self, sources: np.ndarray, steps: np.ndarray, first: int, last: int) -> None:
         count = len(sources)
         one = steps.size == 0 or int(steps.min()) == int(steps.max())
-        self.longest = int(steps.max(initial=0))
         order = stable_order(sources) if one else stable_order(steps, sources)
         self.synapse = None
         if order is not None:
@@ -83,18 +96,41 @@ class Structure:
             steps = steps if order is None else steps[order]
             new = (sources[1:] != sources[:-1]) | (steps[1:] != steps[:-1])
         begin = np.concatenate([np.zeros(min(count, 1), np.int64), np.nonzero(new)[0] + 1])
-        self.row = np.searchsorted(sources[begin], np.arange(first, last + 1)).astype(np.int64)
+        delays = np.full(len(begin), int(steps.max(initial=0))) if one else steps[begin]
+        self._set_runs(begin, sources[begin], delays, count, first, last)
+
+    def _set_runs(
+        self, begin: np.ndarray, sources: np.ndarray, steps: np.ndarray, count: int, first: int, last: int
+    ) -> None:
+        """Runs in order: where each begins, its source and its delay."""
+        self.row = np.searchsorted(sources, np.arange(first, last + 1)).astype(np.int64)
         self.begin = np.append(begin, count).astype(np.int64)
-        self.delay = np.full(len(begin), self.longest, np.int32) if one else steps[begin].astype(np.int32)
+        self.delay = steps.astype(np.int32)
+        self.longest = int(steps.max(initial=0))
+
+    @classmethod
+    def of_stretches(cls, sources: Stretches, delays: Stretches, dt: float, first: int, last: int) -> Structure | None:
+        """The same from packed arrays, where synapses are numbered by source and delay; None where they are not."""
+        begin = np.union1d(sources.begin, delays.begin)[:-1]
+        source = np.repeat(sources.values, np.diff(np.searchsorted(begin, sources.begin)))
+        steps = np.repeat(whole_steps(delays.values, dt), np.diff(np.searchsorted(begin, delays.begin)))
+        ahead, longer = np.diff(source), np.diff(steps)
+        if not ((ahead > 0) | ((ahead == 0) & (longer >= 0))).all():
+            return None
+        new = np.append(True, (ahead > 0) | (longer > 0))  # delays that differ may be the same in steps
+        made = cls.__new__(cls)
+        made.synapse = None
+        made._set_runs(begin[new], source[new], steps[new], int(sources.begin[-1]), first, last)
+        return made
 
     def is_same(self, other: Structure) -> bool:
         """Whether runs and places are the same."""
-        if (self.synapse is None) != (other.synapse is None):
-            return False
-        pairs = [(self.row, other.row), (self.begin, other.begin), (self.delay, other.delay)]
-        if self.synapse is not None:
-            pairs.append((self.synapse, other.synapse))
-        return all(np.array_equal(mine, its) for mine, its in pairs)
+        if self.synapse is None or other.synapse is None:
+            same = self.synapse is other.synapse
+        else:
+            same = np.array_equal(self.synapse, other.synapse)
+        pairs = (self.row, other.row), (self.begin, other.begin), (self.delay, other.delay)
+        return same and all(np.array_equal(mine, its) for mine, its in pairs)
 
     def synapses(self, listed: np.ndarray) -> np.ndarray:
         """The numbers of the synapses in a list of the queue."""
@@ -142,6 +178,12 @@ class SpikeQueue:
         self.fresh = False  # prepared already, by who needed to know the structure
         self._other: np.ndarray | None = None
         self._twin_of: SpikeQueue | None = None
+        self._bitmap: np.ndarray | None = None
+        #: Variables that are equal in all synapses, by their names in the code: see rewrites/counts.py.
+        self.even: dict[str, Any] = {}
+        #: What the lists were made of: they need not be made again while it is the same.
+        self._made_of: tuple[Packed | float | None, ...] = ()
+        self._other_of: tuple[Any, ...] = ()
         self._allocate(1)
         self._connect(Structure(np.zeros(0, np.int32), np.zeros(1, np.int64), source_start, source_end))
 
@@ -152,11 +194,13 @@ class SpikeQueue:
         self._lists = (ctypes.c_void_p * length)()
         self._counts = (ctypes.c_int64 * length)()
         self._rooms = (ctypes.c_int64 * length)()
-        self._finalizer = weakref.finalize(self, _release, self._lists, length)
+        self._carried = (layout.Carried * length)()
+        self._finalizer = weakref.finalize(self, _release, self._lists, self._carried, length)
         self.struct.length, self.struct.offset = length, 0
         self.struct.list = ctypes.cast(self._lists, ctypes.POINTER(ctypes.c_void_p))
         self.struct.count = ctypes.cast(self._counts, ctypes.POINTER(ctypes.c_int64))
         self.struct.room = ctypes.cast(self._rooms, ctypes.POINTER(ctypes.c_int64))
+        self.struct.carried = ctypes.cast(self._carried, ctypes.POINTER(layout.Carried))
 
     def _connect(self, structure: Structure) -> None:
         self._structure, struct = structure, self.struct
@@ -165,22 +209,38 @@ class SpikeQueue:
         )
         struct.synapse = None if structure.synapse is None else structure.synapse.ctypes.data
 
-    def set_other_ends(self, cells: np.ndarray, bounds: Sequence[int]) -> None:
+    def set_other_ends(self, cells: GrowingArray, bounds: Sequence[int]) -> None:
         """Note the cell at the other end of each synapse, by place, and how they follow one another in a run.
 
         Thread ``n`` will deliver to the cells ``bounds[n]`` to ``bounds[n + 1]``.
         """
-        structure = self._structure
-        if structure.synapse is not None:
-            cells = cells[structure.synapse]
-        self.narrow = bool(len(cells) == 0 or int(cells.max()) < 2**16)
-        step = np.diff(cells)
-        inner = np.ones(len(step), bool)
-        inner[structure.begin[1:-1] - 1] = False  # not from one run to the next
-        self.dense, self.distinct = bool((step[inner] == 1).all()), bool((step[inner] > 0).all())
-        self._other = np.array(cells, np.uint16 if self.narrow else np.int32)
+        structure, stored = self._structure, cells.packed
+        self._no_counts()
+        other_of = (stored, structure, tuple(bounds))
+        if stored is not None and self._other_of == other_of:
+            return
+        if structure.synapse is None and isinstance(stored, Narrow):
+            self._other, self.narrow = stored.values, True
+        else:
+            ends = cells.copied()
+            self.narrow = bool(len(ends) == 0 or int(ends.max()) < 2**16)
+            kind = np.uint16 if self.narrow else np.int32
+            self._other = ends.astype(kind) if structure.synapse is None else ends[structure.synapse].astype(kind)
         self.struct.other = self._other.ctypes.data
-        self._set_blocks(bool((step[inner] >= 0).all()), bounds)
+        low, high = (int(self._other.min()) // 64 * 64, int(self._other.max()) + 1) if len(self._other) else (0, 0)
+        self.struct.low, self.struct.high, self.struct.words = low, high, -(-(high - low) // (64 * WIDE)) * WIDE
+        self.dense = self.distinct = ascending = True
+        for piece in pieces(len(self._other) - 1):
+            step = np.diff(self._other[piece.start : piece.stop + 1].astype(np.int32))
+            starts = structure.begin[slice(*np.searchsorted(structure.begin, [piece.start + 1, piece.stop + 1]))]
+            inner = np.ones(len(step), bool)
+            inner[starts - (piece.start + 1)] = False  # not from one run to the next
+            least, most = step.min(where=inner, initial=1), step.max(where=inner, initial=1)
+            self.dense &= bool(least == most == 1)
+            self.distinct &= bool(least > 0)
+            ascending &= bool(least >= 0)
+        self._set_blocks(ascending, bounds)
+        self._other_of, self._bitmap = other_of, None
 
     def _set_blocks(self, ascending: bool, bounds: Sequence[int]) -> None:
         """Cut runs into those parts that threads deliver, and long ones so that values of cells stay in the cache."""
@@ -212,6 +272,55 @@ class SpikeQueue:
             counts = np.bincount(key, minlength=len(lengths) * blocks).reshape(-1, blocks)
             self._cut[first : first + 1024] = np.cumsum(counts, axis=1)[:, :-1]
         struct.cut = self._cut.ctypes.data
+
+    def _no_counts(self) -> None:
+        """Spikes are counted where a rewrite asks for it."""
+        self.struct.bitmap, self.struct.width, self.struct.carrying, self.struct.uneven = None, 0, 0, 0
+        self.even = {}
+        for carried in self._carried:
+            carried.count = carried.runs = 0
+
+    def set_carried(self) -> bool:
+        """Let spikes carry the cells that they reach, if these would else be read from many places when they arrive.
+
+        Threads each need those of their own cells.
+        """
+        begin, row = self._structure.begin, self._structure.row
+        if (
+            self.shared
+            or len(begin) - 1 < SEVERAL * np.count_nonzero(np.diff(row))
+            or int(begin[-1]) > LONG * (len(begin) - 1)
+        ):
+            return False
+        self.struct.width = 2 if self.narrow else 4
+        return True
+
+    def set_bitmaps(self) -> bool:
+        """Make a bitmap of the cells that each run goes to, if these take little more room than a list.
+
+        Of 512 cells, cell c is bit c / 64 of byte c % 64 (see counts.hpp).
+        """
+        begin, struct = self._structure.begin, self.struct
+        runs = len(begin) - 1
+        if 8 * struct.words * runs > DENSE * int(begin[-1]):
+            return False
+        if self._bitmap is None:
+            self._bitmap = self._packed(begin, struct)
+        struct.bitmap = self._bitmap.ctypes.data
+        return True
+
+    def _packed(self, begin: np.ndarray, struct: layout.Queue) -> np.ndarray:
+        assert self._other is not None
+        runs = len(begin) - 1
+        bitmap = np.empty((runs, struct.words), np.uint64)
+        for first in range(0, runs, 1024):  # some at a time: this takes memory
+            some = begin[first : first + 1025]
+            cells = np.zeros((len(some) - 1, struct.words // WIDE, WIDE, 64), bool)
+            rows = np.repeat(np.arange(len(some) - 1) * (64 * struct.words), np.diff(some))
+            cells.reshape(-1)[rows + self._other[some[0] : some[-1]] - struct.low] = True
+            packed = np.packbits(cells, axis=2, bitorder="little").reshape(len(cells), -1)
+            bitmap[first : first + 1024] = packed.view(np.uint64)
+        return bitmap
 
     @property
     def order(self) -> np.ndarray:
@@ -268,12 +377,10 @@ class SpikeQueue:
 
     # what SynapticPathway calls
 
-    def prepare(self, delays: np.ndarray, dt: float, sources: np.ndarray) -> None:
-        if self.fresh:
-            self.fresh = False
+    def prepare(self, delays: np.ndarray | GrowingArray, dt: float, sources: np.ndarray | GrowingArray) -> None:
+        structure = self._structure_of(delays, dt, sources)
+        if structure is None:
             return
-        steps = np.floor(np.asarray(delays, float) / dt + 0.5).astype(np.int64)
-        structure = Structure(np.asarray(sources), steps, self.struct.first, self.struct.last)
         length = structure.longest + 1
         moved = self._dt is not None and self._dt != dt
         if moved or length > self.struct.length or not structure.is_same(self._structure):
@@ -289,6 +396,26 @@ class SpikeQueue:
             self._store(waiting, max(length, self.struct.length))
         self._dt = dt
 
+    def _structure_of(
+        self, delays: np.ndarray | GrowingArray, dt: float, sources: np.ndarray | GrowingArray
+    ) -> Structure | None:
+        """How the synapses lie; None if that is known already."""
+        late, near = (getattr(array, "packed", None) for array in (delays, sources))
+        first, last = self.struct.first, self.struct.last
+        if isinstance(delays, GrowingArray) and len(delays) == 1 and near is not None:
+            late = Stretches(np.array([0, len(sources)]), delays.data)
+        made_of = (near, late if len(delays) != 1 else float(delays[0]), dt)
+        if self._made_of == made_of and near is not None and late is not None:
+            return None
+        self._made_of, structure = made_of, None
+        if isinstance(near, Stretches) and isinstance(late, Stretches):
+            structure = Structure.of_stretches(near, late, dt, first, last)
+        if structure is None:
+            read = (array.copied() if isinstance(array, GrowingArray) else array for array in (sources, delays))
+            here, there = (np.asarray(array) for array in read)
+            structure = Structure(here, whole_steps(there, dt), first, last)
+        return structure
+
     def push(self, sources: np.ndarray) -> None:
         struct, structure = self.struct, self._structure
         for source in np.asarray(sources):
@@ -301,7 +428,8 @@ class SpikeQueue:
         return self._structure.synapses(self._list(self.struct.offset))
 
     def advance(self) -> None:
-        self._counts[self.struct.offset] = 0
+        step = self._carried[self.struct.offset]
+        self._counts[self.struct.offset] = step.count = step.runs = 0
         self.struct.offset = (self.struct.offset + 1) % self.struct.length
 
     def _full_state(self) -> tuple[float | None, list[np.ndarray]]:

@@ -52,7 +52,7 @@ class Replica(Session):
         self._keep: list[Any] = [session]
         self._queues: dict[int, SpikeQueue] = {}
         used = {variable for codeobject in self.codeobjects for variable in codeobject.used}
-        written = {variable for codeobject in self.codeobjects for variable in codeobject.written}
+        written = {variable for codeobject in self.codeobjects for variable in codeobject.may_write}
         own = [self.device.shared_array(variable) for variable in used
                if variable in written or not isinstance(variable.owner, Synapses)]  # fmt: skip
         self.own = {id(array): _copied(array) for array in own}

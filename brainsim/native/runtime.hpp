@@ -30,6 +30,12 @@ struct Clock {
     int64_t due;  // whether the clock takes part in the present tick
 };
 
+// Carried along with the list of a time step: the cells at the other ends of the synapses of its first `runs` runs.
+struct Carried {
+    char* cells;  // uint16_t or int32_t, one after another
+    int64_t count, room, runs;
+};
+
 // Spikes on their way: a ring of lists, one per time step to come. What is listed are runs: the synapses of one source
 // that have one delay, which follow one another. (A single synapse at place p is listed as ~p, see queues.py.)
 struct Queue {
@@ -47,6 +53,13 @@ struct Queue {
     const int32_t* cut;
     int64_t blockwise;       // whether one thread gains from that: the cells of a block stay in the cache
     const int64_t* share;    // the blocks of thread n are share[n] to share[n + 1]
+    int64_t low, high;       // cells at the other ends: low <= cell < high; low is a multiple of 64
+    int64_t words;           // that a bitmap of these cells takes, a multiple of 8
+    const uint64_t* bitmap;  // of run r: bitmap + r * words, see counts.hpp; null: there are none
+    Carried* carried;        // one for each time step to come
+    int64_t width;           // bytes of each of their cells; 0: nothing is ever carried
+    int64_t carrying;        // whether it is now
+    int64_t uneven;          // how many of the variables that were equal in all synapses no longer are
 };
 
 struct Failure {
@@ -144,8 +157,70 @@ inline int32_t* append(Queue& queue, int64_t step, int64_t count)
     return place;
 }
 
+// Ask for what will be read (its first 4 KiB: the processor sees the rest coming).
+template <class T> inline void ask_for(const T* first, const T* last)
+{
+    const char* from = reinterpret_cast<const char*>(first);
+    const char* to = reinterpret_cast<const char*>(last);
+    if (to > from + 4096) to = from + 4096;
+    for (from -= uintptr_t(from) % 64; from < to; from += 64) __builtin_prefetch(from);
+}
+
+// Copy the cells that a run reaches to where those of the runs before it are.
+template <class T> inline void carry(const Queue& queue, Carried& carried, int64_t run, int64_t places)
+{
+    enum { few = 128 / sizeof(T) };
+    const int64_t begin = queue.begin[run], size = queue.begin[run + 1] - begin;
+    if (carried.count + size + few > carried.room) {
+        const int64_t room = 2 * carried.room + size + few;
+        void* memory = std::realloc(carried.cells, size_t(room) * sizeof(T));
+        if (memory == nullptr) throw Failure{"no memory for spikes in flight"};
+        carried.cells = static_cast<char*>(memory), carried.room = room;
+    }
+    T* const to = reinterpret_cast<T*>(carried.cells) + carried.count;
+    const T* const from = static_cast<const T*>(queue.other) + begin;
+    if (size <= few && begin + few <= places)
+        std::memcpy(to, from, 128);  // some too many: a fixed number needs no call and no loop
+    else
+        std::memcpy(to, from, size_t(size) * sizeof(T));
+    __builtin_prefetch(to + size + few / 2, 1), __builtin_prefetch(to + size + few, 1);  // for the next run
+    carried.count += size, carried.runs++;
+}
+
+template <class T> inline void push_and_carry(Queue& queue, const int32_t* sources, int64_t count)
+{
+    const int64_t places = queue.begin[queue.row[queue.last - queue.first]];
+    const T* const cells = static_cast<const T*>(queue.other);
+    const auto row = [&](int64_t i) -> const int64_t* {  // of the source to come, if any
+        const bool some = i < count && sources[i] >= queue.first && sources[i] < queue.last;
+        return some ? queue.row + (sources[i] - queue.first) : nullptr;
+    };
+    for (int64_t i = 0; i < count; i++) {
+        // Each of these is another place in memory.
+        if (const int64_t* far = row(i + 6)) __builtin_prefetch(far), __builtin_prefetch(far + 1);
+        if (const int64_t* later = row(i + 3)) {
+            ask_for(queue.delay + later[0], queue.delay + later[1]);
+            ask_for(queue.begin + later[0], queue.begin + later[1] + 1);
+        }
+        if (const int64_t* next = row(i + 1)) ask_for(cells + queue.begin[next[0]], cells + queue.begin[next[1]]);
+        const int64_t* const runs = row(i);
+        if (runs == nullptr) continue;
+        for (int64_t run = runs[0]; run < runs[1]; run++) {
+            int64_t step = queue.offset + queue.delay[run];
+            if (step >= queue.length) step -= queue.length;
+            Carried& carried = queue.carried[step];
+            if (carried.runs == queue.count[step]) carry<T>(queue, carried, run, places);
+            *append(queue, step, 1) = int32_t(run);
+        }
+    }
+}
+
 inline void push(Queue& queue, const int32_t* sources, int64_t count)
 {
+    if (queue.carrying) {
+        if (queue.width == 2) return push_and_carry<uint16_t>(queue, sources, count);
+        return push_and_carry<int32_t>(queue, sources, count);
+    }
     // What was listed last: as a rule, the next run goes to the same list.
     int64_t step = -1, size = 0, room = 0;
     int32_t delay = -1, *list = nullptr;
@@ -191,10 +266,21 @@ struct Arrivals {
     const int32_t* list;
     int64_t count;
     const int64_t* places;
+    int64_t ahead;  // how many runs ahead delivery asks for what it will read
 
     explicit Arrivals(const Queue& queue)
-        : queue(queue), list(queue.list[queue.offset]), count(queue.count[queue.offset])
+        : queue(queue), list(queue.list[queue.offset]), count(queue.count[queue.offset]), places(nullptr), ahead(0)
     {
+        if (!carried()) look_up();
+    }
+
+    // Whether all of their cells were carried along.
+    bool carried() const { return count > 0 && queue.carried[queue.offset].runs == count; }
+
+    // Find out which synapses they are, unless that has been done.
+    void look_up()
+    {
+        if (places != nullptr) return;
         // Where runs are is looked up for all at once: each of these is another place in memory.
         static thread_local Scratch<int64_t> scratch;
         int64_t* const ends = scratch.room_for(2 * count);
@@ -204,6 +290,8 @@ struct Arrivals {
             ends[2 * i + 1] = single ? ~list[i] + 1 : queue.begin[list[i] + 1];
         }
         places = ends;
+        const int64_t enough = count > 0 ? 800 * count / (synapses() + 1) : 0;
+        ahead = enough < 2 ? 2 : enough > 16 ? 16 : enough;
     }
     int64_t begin(int64_t i) const { return places[2 * i]; }
     int64_t end(int64_t i) const { return places[2 * i + 1]; }
@@ -231,10 +319,7 @@ struct Arrivals {
         if (i >= count) return;
         int64_t first, last;
         part(others, i, block, first, last);
-        const char* from = reinterpret_cast<const char*>(values + first);
-        const char* to = reinterpret_cast<const char*>(values + last);
-        if (to > from + 4096) to = from + 4096;
-        for (; from < to; from += 64) __builtin_prefetch(from);
+        ask_for(values + first, values + last);
     }
 
     // Whether only whole runs arrive.
@@ -263,6 +348,7 @@ struct Arrivals {
 
     int64_t synapses() const
     {
+        if (places == nullptr) return queue.carried[queue.offset].count;
         int64_t sum = 0;
         for (int64_t i = 0; i < count; i++) sum += end(i) - begin(i);
         return sum;
@@ -317,7 +403,7 @@ template <class T> struct Held {
 
 inline void advance(Queue& queue)
 {
-    queue.count[queue.offset] = 0;
+    queue.count[queue.offset] = queue.carried[queue.offset].count = queue.carried[queue.offset].runs = 0;
     queue.offset = queue.offset + 1 == queue.length ? 0 : queue.offset + 1;
 }
 

@@ -189,7 +189,7 @@ def _delivery(generator: Any, vector: dict[str, Any], rewritten: dict[str, Any])
         found.written |= kept
         found.elsewhere |= kept
     runs = max(1, len(queue._structure.begin) - 1)
-    cost = 0.15 if "matrix" in rewritten else 0.3 if rewritten["delivery"].rows else 1.0
+    cost = 0.15 if "matrix" in rewritten or queue.struct.bitmap else 0.3 if rewritten["delivery"].rows else 1.0
     found.work = cost * len(queue._other) / runs
     return found
 

@@ -18,7 +18,7 @@ _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include\b.*$", re.MULTILINE)
 _DEFINE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.MULTILINE)
 _STREAM = re.compile(r"\b(cout|cerr|endl)\b")
 #: Headers that only some models need, and the text that shows it.
-_HEADERS = {"vectors.hpp": "native::", "random.hpp": "native::Draws"}
+_HEADERS = {"vectors.hpp": "native::", "random.hpp": "native::Draws", "counts.hpp": "native::Counts"}
 
 
 @cache

@@ -97,9 +97,9 @@ def states(shown: Sequence[State], width: float = 880, spans: Sequence[Span] = (
 
 
 def learning_curve(
-    points: ArrayLike, chance: float | None = None, label: str = "accuracy", width: float = 430
+    points: ArrayLike, chance: float | None = None, label: str = "accuracy", width: float = 430, over: str = "trials"
 ) -> Figure:
-    """Accuracy over trials, with the level of guessing. ``points`` are rows of (trials, accuracy 0..1)."""
+    """Accuracy over trials (or rounds), with the level of guessing. ``points`` are rows of (trials, accuracy 0..1)."""
     curve = np.asarray(points, dtype=float).reshape(-1, 2)
     with style():
         figure = canvas(width, 300)
@@ -121,7 +121,7 @@ def learning_curve(
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         ax.grid(axis="y", color=colour("line"), lw=0.8)
         ax.set_axisbelow(True)
-        ax.set_xlabel("trials")
+        ax.set_xlabel(over)
         ax.set_ylabel(f"{label} (%)")
         end = curve[-1, 1] * 100 if len(curve) else float("nan")
         away: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}

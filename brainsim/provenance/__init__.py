@@ -97,7 +97,7 @@ def streams(plan: Plan) -> list[str]:
         names |= {connection.wiring.stream, *(initial.stream for initial in connection.initial)}
         names |= {pathway.delays.stream for pathway in connection.pathways if pathway.delays is not None}
     for phase in plan.phases:
-        names |= {f"phases.{phase.name}.{k}" for k in range(phase.passes) if phase.shuffle and phase.data}
+        names |= {f"phases.{phase.name}.{k}" for k in range(plan.rounds * phase.passes) if phase.shuffle and phase.data}
     return sorted(names)
 
 

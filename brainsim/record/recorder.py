@@ -24,16 +24,23 @@ class Recorder:
         The run folder; segments go to ``segments/`` in it and end up in ``results.h5``.
     limit
         A segment is written whenever so many bytes have gathered, besides every call of :meth:`flush`.
+    begun
+        Segments of a run that goes on, and spikes of each path in them; what was recorded after them is forgotten.
 
     All methods raise ``SetupError`` when the disk fails. What earlier segments hold is then still whole, and what
     had gathered is kept for another try.
     """
 
-    def __init__(self, folder: Path | str, limit: int = 64 * 2**20):
+    def __init__(
+        self,
+        folder: Path | str,
+        limit: int = 64 * 2**20,
+        begun: tuple[Sequence[segments.Segment], Mapping[str, int]] = ((), {}),
+    ):
         self.folder = Path(folder)
-        self.totals: dict[str, int] = {}  # path -> spikes so far
+        self.totals: dict[str, int] = dict(begun[1])  # path -> spikes so far
         self._limit = limit
-        self._segments: list[segments.Segment] = []
+        self._segments: list[segments.Segment] = list(begun[0])
         self._finished = False
         self._held = 0
         self._spikes: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
@@ -45,6 +52,17 @@ class Recorder:
             (self.folder / segments.FOLDER).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise failed(self.folder / segments.FOLDER, error) from error
+        if self._segments:
+            segments.keep_only(self.folder, self._segments)
+
+    @property
+    def segments(self) -> list[segments.Segment]:
+        """What is on disk for good."""
+        return list(self._segments)
+
+    def counted(self, path: str, number: int) -> None:
+        """So many spikes of a population came that are not kept."""
+        self.totals[path] = self.totals.get(path, 0) + number
 
     def spikes(self, path: str, times_s: Ids, ids: Ids) -> None:
         """Spikes of a population: times in seconds and cells, in any order. An empty call says that it is recorded."""

@@ -37,6 +37,16 @@ def write_manifest(folder: Path, segments: list[Segment]) -> None:
     write_atomically(folder / MANIFEST, json.dumps(content, indent=1) + "\n")
 
 
+def keep_only(run: Path, segments: list[Segment]) -> None:
+    """Make these the segments of a run, and remove those that came later. Raises ``RunError`` if one is not whole."""
+    folder = run / FOLDER
+    write_manifest(folder, segments)
+    listed(run)
+    for path in folder.iterdir():
+        if path.name not in (MANIFEST, *(segment.file for segment in segments)):
+            path.unlink()
+
+
 def listed(run: Path, verify: bool = True) -> list[Path]:
     """The segments of a run folder that its manifest lists, in the order they were written.
 

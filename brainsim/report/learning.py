@@ -84,6 +84,9 @@ def fields(page: Page) -> dict[str, Any]:
 
 def curve(page: Page) -> Figure | None:
     """Accuracy over the training trials."""
+    by_round = (page.summary.get("readout") or {}).get("rounds")
+    if by_round:
+        return _rounds(page, by_round)
     points = [p for p in (page.summary.get("readout") or {}).get("learning_curve") or [] if p[1] is not None]
     if not points:
         return None
@@ -94,6 +97,22 @@ def curve(page: Page) -> Figure | None:
     (first, low), (last, high) = points[0], points[-1]
     alt = f"Learning curve from {100 * low:.0f} % after {first} trials to {100 * high:.0f} % after {last}"
     return Figure(inline(plots.learning_curve(points, chance_level(page)), "learning"), alt, caption)
+
+
+def _rounds(page: Page, by_round: dict[str, Any]) -> Figure | None:
+    """Accuracy by round, of the phase that is on top."""
+    readout = page.summary["readout"]
+    phase = readout.get("phase") if readout.get("phase") in by_round else list(by_round)[-1]
+    points = [(k + 1, p) for k, p in enumerate(by_round[phase]["accuracy_ties_wrong"])]
+    best, chosen = readout.get("best"), readout.get("chosen")
+    caption = f"Accuracy in the phase {phase} of each round; ties count as wrong."
+    if best:
+        caption += f" Best is round {best['round'] + 1} with {100 * best['accuracy_ties_wrong']:.2f} %."
+    if chosen:
+        value = 100 * chosen["accuracy_ties_wrong"]
+        caption += f" Round {chosen['round'] + 1}, chosen on the validation split, has {value:.2f} %."
+    alt = f"Accuracy by round from {100 * points[0][1]:.1f} % to {100 * points[-1][1]:.1f} %"
+    return Figure(inline(plots.learning_curve(points, chance_level(page), over="rounds"), "learning"), alt, caption)
 
 
 def confusion(page: Page) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class Page:
     def spans(self) -> list[plots.Span]:
         """When the phases of the run began and ended."""
         trials = self.results.trials
-        if not trials or not len(trials["start"]):
+        if not trials or not len(trials["start"]) or "round" in trials:  # too many to be drawn
             return []
         start, phase, names = trials["start"], trials["phase"], trials["phases"]
         cuts = [0, *(np.flatnonzero(phase[1:] != phase[:-1]) + 1), len(start)]

@@ -29,6 +29,8 @@ class RunFolder:
         Name of the experiment, for ``runs/<experiment>-<date>-<time>``.
     out
         The folder instead; it may exist but must be empty.
+    again
+        ``out`` is the folder of a run that goes on.
 
     Raises
     ------
@@ -38,10 +40,13 @@ class RunFolder:
         The disk does not take it.
     """
 
-    def __init__(self, experiment: str, out: str | os.PathLike[str] | None = None):
-        self.path = make_folder(experiment, None if out is None else Path(out), "run.log")
+    def __init__(self, experiment: str, out: str | os.PathLike[str] | None = None, again: bool = False):
+        self.path = (
+            Path(out) if again and out else make_folder(experiment, None if out is None else Path(out), "run.log")
+        )
         self._began = time.perf_counter()
-        self.log(f"run of {experiment} begins")
+        if not again:
+            self.log(f"run of {experiment} begins")
 
     def log(self, text: str) -> None:
         """Add lines to ``run.log``, each with the time of day and the seconds since the beginning."""
@@ -61,6 +66,14 @@ class RunFolder:
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write JSON; what is not a finite number becomes ``null``."""
         self.write_text(name, json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """A file that :meth:`write_json` wrote; empty if it is not there or damaged."""
+        try:
+            found = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def write_arrays(self, name: str, **arrays: np.ndarray) -> None:
         """Write a compressed ``.npz``."""

@@ -18,30 +18,36 @@ class Schedule(NamedTuple):
 
     order: np.ndarray  # int32 [n_trials]: row of the samples that is shown
     phase: np.ndarray  # int32 [n_trials]: index of the phase in ``plan.phases``
+    round: np.ndarray  # int32 [n_trials]: number of the round, from 0
 
 
 def schedule(plan: Plan, samples: Samples | None) -> Schedule:
     """The trials of a run.
 
     Each pass of a phase that says ``shuffle`` has an order of its own, drawn from the stream
-    ``phases.<name>.<pass>`` of the plan's seed: another phase, or one pass more, changes none of the others.
+    ``phases.<name>.<pass>`` of the plan's seed: another phase, or one pass more, changes none of the others. Passes are
+    counted through all rounds.
 
     Raises ``FitError`` if a phase shows more samples than there are.
     """
     order: list[np.ndarray] = [np.zeros(0, np.int32)]
     phase_of: list[np.ndarray] = [np.zeros(0, np.int32)]
-    for index, phase in enumerate(plan.phases):
-        if not phase.data:
-            continue
-        rows = _rows(phase, samples)
-        for number in range(phase.passes):
-            if phase.shuffle:
-                shown = seeds.stream(plan.seed, f"phases.{phase.name}.{number}").permutation(rows)
-            else:
-                shown = rows
-            order.append(shown)
-            phase_of.append(np.full(len(rows), index, np.int32))
-    return Schedule(np.concatenate(order).astype(np.int32), np.concatenate(phase_of))
+    round_of: list[np.ndarray] = [np.zeros(0, np.int32)]
+    rows_of = {phase.name: _rows(phase, samples) for phase in plan.phases if phase.data}
+    for number in range(plan.rounds):
+        for index, phase in enumerate(plan.phases):
+            if not phase.data:
+                continue
+            rows = rows_of[phase.name]
+            for one in range(number * phase.passes, (number + 1) * phase.passes):
+                if phase.shuffle:
+                    shown = seeds.stream(plan.seed, f"phases.{phase.name}.{one}").permutation(rows)
+                else:
+                    shown = rows
+                order.append(shown)
+                phase_of.append(np.full(len(rows), index, np.int32))
+                round_of.append(np.full(len(rows), number, np.int32))
+    return Schedule(np.concatenate(order).astype(np.int32), np.concatenate(phase_of), np.concatenate(round_of))
 
 
 class Showings(NamedTuple):
@@ -49,6 +55,7 @@ class Showings(NamedTuple):
 
     order: np.ndarray  # int32 [n_showings]: row of the samples
     phase: np.ndarray  # int32 [n_showings]: index of the phase
+    round: np.ndarray  # int32 [n_showings]: number of the round
     repeat: np.ndarray  # int32 [n_showings]: how often the sample was shown before
 
     @property
@@ -63,12 +70,12 @@ def showings(trials: Schedule, shown: np.ndarray | None = None) -> Showings:
     Trials that the run did not reach follow, each once. Without ``shown`` each trial is one showing.
     """
     if shown is None or not len(shown):
-        return Showings(trials.order, trials.phase, np.zeros(len(trials.order), np.int32))
+        return Showings(*trials, np.zeros(len(trials.order), np.int32))
     shown = np.asarray(shown).ravel().astype(np.int64)
     every = np.concatenate([shown, np.arange(shown[-1] + 1, len(trials.order))])
     first = np.searchsorted(every, every)  # of the sample's showings; numbers of trials never go back
     repeat = (np.arange(len(every)) - first).astype(np.int32)
-    return Showings(trials.order[every], trials.phase[every], repeat)
+    return Showings(trials.order[every], trials.phase[every], trials.round[every], repeat)
 
 
 def _rows(phase: Phase, samples: Samples | None) -> np.ndarray:

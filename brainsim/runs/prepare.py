@@ -90,13 +90,17 @@ def prepare(
     seed: int | None = None,
     backend: str | None = None,
     library: Sequence[Experiment] = (),
+    root: Path | None = None,
 ) -> Prepared:
-    """Build circuit and plan. Raises ``FileError`` or ``FitError`` with all problems of a stage."""
+    """Build circuit and plan; ``root`` is where the files are that the model names, if not beside it.
+
+    Raises ``FileError`` or ``FitError`` with all problems of a stage.
+    """
     overrides = {str(path): _text(value) for path, value in (set or {}).items()}
     overrides |= {} if seed is None else {"run.seed": str(seed)}
     overrides |= {} if backend is None else {"run.backend": str(backend)}
     tree, shelf, path = find(experiment, library)
-    root = _root(path)
+    root = root or _root(path)
     built = build(_whole(tree, shelf), shelf, {**overrides, **_places(set)}, root)
     made = compose(built, shelf)
     notes = tuple(dict.fromkeys((*shelf.notes, *built.notes, *made.notes)))

@@ -130,8 +130,10 @@ class Results:
         """``assigned``, the class of each cell, and what else the readout kept; empty if there was none."""
         return self._reader.table("readout")[0]
 
-    def counts(self, path: str, phase: str | None = None) -> np.ndarray:
+    def counts(self, path: str, phase: str | None = None, round: int | None = None) -> np.ndarray:
         """Spikes of each cell in each trial, int32 [trials, cells]; of one phase, or of all trials of the run.
+
+        Of a run in several rounds: in ``round``, from 0; with a phase and no round, in the last one that has it.
 
         Raises ``RunError`` if the run had no trials, ``FitError`` for an unknown phase.
         """
@@ -146,7 +148,13 @@ class Results:
                 raise FitError(
                     Problem("path", f"there is no phase {phase}", hint=suggest(phase, trials["phases"], "phase"))
                 )
-            mine = np.flatnonzero(trials["phase"] == trials["phases"].index(phase))
+            in_phase = trials["phase"] == trials["phases"].index(phase)
+            if round is None and "round" in trials and in_phase.any():
+                round = int(trials["round"][in_phase].max())
+            mine = np.flatnonzero(in_phase if round is None else in_phase & (trials["round"] == round))
+            first, count = (int(mine[0]), len(mine)) if mine.size else (0, 0)
+        elif round is not None:
+            mine = np.flatnonzero(trials["round"] == round)
             first, count = (int(mine[0]), len(mine)) if mine.size else (0, 0)
         size = int(self.summary["populations"][path]["size"])
         steps, dt = int(self.summary["trial_steps"]), float(self.summary["dt_s"])

@@ -59,11 +59,12 @@ def _top(objects: Objects) -> list[str]:
         line for line, used in (("import hashlib", objects.streams), ("from pathlib import Path", files)) if used
     ]
     rows += [*standard, ""] if standard else []
-    if files or sources or any("np." in row for row in objects.body):
+    if files or sources or plan.dtype == "float32" or any("np." in row for row in objects.body):
         rows += ["import numpy as np"]
     names = sorted(objects.brian, key=lambda name: (not name[0].isupper(), name))
     rows += ["from brian2 import (", *filled(names), ")", ""]
-    rows += ['prefs.codegen.target = "numpy"', f"defaultclock.dt = {objects.unit(seconds(plan.dt))}"]
+    single = ["prefs.core.default_float_dtype = np.float32"] if plan.dtype == "float32" else []
+    rows += ['prefs.codegen.target = "numpy"', *single, f"defaultclock.dt = {objects.unit(seconds(plan.dt))}"]
     rows += [f"seed({seeds.noise_seed(plan.seed)})  # of what Brian2 draws during the run"]
     rows += [f"SEED = {int(plan.seed)}  # of what is drawn before it"] if objects.streams else []
     if samples:
@@ -153,9 +154,17 @@ def _run(objects: Objects) -> None:
         states = f"{objects.names[group.name]}.get_states({listed(draws.state_variables(group))}, units=False)"
         objects.add(f"first_{group.name} = {states}")
     end = 0
+    first = len(objects.body)
     for phase in plan.phases:
         end += phase.passes * phase.count
         _phase(objects, phase, end)
+    if plan.rounds > 1:
+        rows = [row for text in objects.body[first:] for row in text.split("\n")]
+        objects.body[first:] = [
+            "",
+            f"for number in range({plan.rounds}):",
+            *(f"    {row}" if row else "" for row in rows),
+        ]
     counted = [objects.names[watch.name] for watch in objects.watches() if watch.kind == "spikes"]
     objects.add("")
     if counted:
@@ -178,14 +187,23 @@ def _phase(objects: Objects, phase: Phase, end: int) -> None:
         objects.add(f"{objects.names[name]}.{attribute(constant.name)} = {value}")
 
     changes = [(name, constant) for name, constant in phase.set if name in objects.names]
-    for name, constant in changes:
-        assign(name, constant)
+    for k, (name, constant) in enumerate(phase.set):
+        if name not in objects.names:
+            continue
+        values = [phase.changes(number)[k][1] for number in range(plan.rounds)]
+        if all(one.value == constant.value for one in values):
+            assign(name, constant)
+        else:
+            codes = ", ".join(objects.unit(one.value.code) for one in values)
+            objects.add(f"{objects.names[name]}.{attribute(constant.name)} = [{codes}][number]")
     namespace = mapping((name, name) for name in functions.names_needed(plan))
     if plan.trial is not None and plan.trial.limit:
         clock, length = objects.names[plan.trial.clock], objects.unit(seconds(plan.trial.steps * plan.dt))
         objects.add(f"left = {phase.passes * phase.count}", "while left:  # a sample may be shown again")
         objects.add(f"    network.run(left * {length}, namespace={namespace})")
-        objects.add(f"    left = {end - 1} - {clock}.trial[0] + {clock}.again[0]")
+        total = sum(one.passes * one.count for one in plan.phases)
+        last = f"{total}*number + {end - 1}" if plan.rounds > 1 else f"{end - 1}"
+        objects.add(f"    left = {last} - {clock}.trial[0] + {clock}.again[0]")
     else:
         objects.add(f"network.run({objects.unit(seconds(duration))}, namespace={namespace})")
     for name, constant in changes:

@@ -48,10 +48,13 @@ class Data(Spec):
     """Number of training samples, from the first."""
     label: int = Field(0, ge=0)
     """Number of training samples used to give cells a class, from the first."""
+    validation: int = Field(0, ge=0)
+    """Number of validation samples: the training samples that follow those of ``train`` and ``label``. The best round
+    is chosen on them."""
     test: int = Field(0, ge=0)
     """Number of test samples, from the first; in a file of one's own the last."""
     test_from: Literal["test", "train"] = "test"
-    """``train`` takes the training samples that follow those of ``train`` and ``label`` for test samples: a validation
+    """``train`` takes the training samples that follow those of all other splits for test samples: a validation
     split, on which learning rates and the like are chosen without a look at the test set."""
 
 
@@ -97,7 +100,7 @@ class Trial(Spec):
 class Phase(Spec):
     """A pass over samples."""
 
-    data: Literal["train", "label", "test"]
+    data: Literal["train", "label", "validation", "test"]
     """The split that is shown."""
     passes: int = Field(1, ge=1)
     """How often."""
@@ -106,7 +109,8 @@ class Phase(Spec):
     fresh: list[Path] = []
     """``cells``, or populations, that start again from their initial values."""
     set: dict[Path, Value] = {}
-    """Parameters that differ in this phase; they return afterwards."""
+    """Parameters that differ in this phase; they return afterwards. A value may be an expression with ``round``, which
+    counts from 0: ``{learned.plasticity.eta: 1e-5*exp(-0.04*round)}``."""
 
 
 class Readout(Spec):
@@ -140,7 +144,8 @@ class Record(Spec):
     """What is recorded."""
 
     spikes: list[Path] = []
-    """Populations (or slices) whose spikes are kept."""
+    """Populations (or slices) whose spikes are kept. Those of the readout's population are kept too, in a run of
+    several rounds those of the last round."""
     state: dict[Path, State] = {}
     """Population or projection -> variables over time."""
 
@@ -149,7 +154,7 @@ class Run(Spec):
     """How it is run."""
 
     duration: Value | None = None
-    """Model time; not with ``phases``, whose trials add up to it."""
+    """Model time, of a round; not with ``phases``, whose trials add up to it."""
     dt: Value = "0.1 ms"
     """Time step."""
     seed: int = Field(default=1, ge=0, le=2**32 - 1)
@@ -158,6 +163,11 @@ class Run(Spec):
     """``auto`` chooses by the size of the job and says what it chose."""
     threads: int = Field(default=1, ge=1, le=64)
     """How many threads share the work of a time step; on ``native`` alone. Results are the same for any number."""
+    dtype: Literal["float64", "float32"] = "float64"
+    """Numbers of cells and synapses; ``float32`` takes half the memory, and compiled code goes through it faster."""
+    rounds: int = Field(1, ge=1, le=100_000)
+    """How often ``phases`` (or ``duration``) are gone through, one round after the other. After a round there is a
+    checkpoint, and what its phases read out: accuracy by round."""
 
 
 class Experiment(Spec):

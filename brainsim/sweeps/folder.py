@@ -10,8 +10,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from brainsim.errors import FitError, Problem
+from brainsim.errors import FitError, Problem, RunError
 from brainsim.overrides import Given
+from brainsim.record import checkpoint
 from brainsim.record.disk import write_atomically
 from brainsim.runs import points
 from brainsim.runs.folder import make_folder
@@ -99,7 +100,7 @@ class Sweep:
         table.write(self.folder, rows, table.means(rows, self.paths))
 
     def run(self, jobs: int | None = None, progress: Progress | None = None, engine: Engine | None = None) -> Sweep:
-        """Do what is left to do: points that have not run, were stopped, or failed.
+        """Do what is left to do: points that have not run, were stopped, or failed; from their checkpoints if they can.
 
         Parameters
         ----------
@@ -112,12 +113,14 @@ class Sweep:
         """
         self._check_files()
         todo = self._todo()
+        goes_on = {number for number in todo if _goes_on(self.point_folder(number))}
         for number in todo:
-            _put_aside(self.point_folder(number))
+            if number not in goes_on:
+                _put_aside(self.point_folder(number))
         asked = self._asked
         work = [
             Job(n, asked["experiment"], {**asked["set"], **self.points[n - 1]}, tuple(asked["library"]),
-                self.point_folder(n).absolute())
+                self.point_folder(n).absolute(), n in goes_on)
             for n in todo
         ]  # fmt: skip
         done, failed = len(self.points) - len(todo), 0
@@ -232,6 +235,15 @@ def _files(prepared: Prepared) -> dict[str, str]:
 
 def _plain(value: Any) -> Any:
     return value.value if isinstance(value, Given) else value.item() if hasattr(value, "item") else str(value)
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether an attempt left a checkpoint that can be read."""
+    try:
+        checkpoint.read(folder)
+    except RunError:
+        return False
+    return status(folder)["status"] != "failed"
 
 
 def _put_aside(folder: Path) -> None:

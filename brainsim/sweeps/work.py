@@ -27,7 +27,8 @@ class Job:
     experiment: str  # path, name or YAML text, as :func:`brainsim.run` takes it
     values: dict[str, Any]  # dotted path -> value
     library: tuple[str, ...]
-    folder: Path  # where its run folder goes; nothing is there yet
+    folder: Path  # where its run folder goes; nothing is there yet, unless it goes on
+    resume: bool = False
 
 
 #: Does all jobs with the function given, and yields the number of each that has ended, in any order.
@@ -39,7 +40,7 @@ def do(job: Job) -> int:
     from brainsim.runs.execute import run
 
     try:
-        run(job.experiment, set=job.values, out=job.folder, library=job.library)
+        run(job.experiment, set=job.values, out=job.folder, library=job.library, resume=job.resume)
     except BrainsimError as error:
         _note(job.folder, [str(problem) for problem in error.problems])
     except Exception as error:  # a bug must not take the other points with it

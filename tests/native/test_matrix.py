@@ -153,6 +153,108 @@ def test_connections_made_later_are_seen(native, on_numpy):
     np.testing.assert_array_equal(found, on_numpy(run))
 
 
+# --- a copy in the order of the other side, see ordered.py ------------------------------------------------------------
+
+KEPT = {
+    "changed": {"on_post": "w = clip(w + 0.1*x_pre*y_post, -1, 1)"},
+    "changed and read": {"on_post": {"change": "w = clip(w + 0.1*x_pre*y_post, -1, 1)", "read": "y_pre += w*x_post"}},
+    "read and changed": {"on_post": {"a": "y_pre += w*x_post", "b": "u = w\nw = 0.9*w + 0.1*x_pre*y_post"}},
+    "changed by words": {
+        "on_post": {"read": "y_pre += w*x_post", "words": "w += y_post*paired_trace(word_pre, word_post, decay)"}
+    },
+    "changed twice": {"on_post": {"a": "w += 0.1*x_pre", "b": "w *= 0.9*y_post"}},
+}
+
+
+def kept_model(code, size=(21, 13), **options):
+    return Model(*size, on_pre="y_post += 0.01*w", decay=0.75, paired_trace=_function(FUNCTIONS["paired_trace"]),
+                 **KEPT[code], **options)  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(21, 13), (8, 8), (9, 70)])
+@pytest.mark.parametrize("code", KEPT)
+def test_what_both_sides_use_is_kept_in_two_orders(code, size, native):
+    def run():
+        model = kept_model(code, size)
+        model.synapses.delay = 0 * ms
+        model.net.run(2 * ms)
+        first = model.values()
+        model.synapses.w[3:9] = "0.1*i"
+        model.net.run(1 * ms)
+        model.net.store()
+        model.net.run(1 * ms)
+        model.net.restore()
+        third = model.values()
+        model.net.run(0.7 * ms)
+        return np.array([first, third, model.values()])
+
+    together = run()
+    assert {"ordered", "matrix"} <= taken(native)
+    for others in ("-ordered", "-matrix", "none"):
+        chosen(others)
+        np.testing.assert_array_equal(together, run())
+
+
+@pytest.mark.parametrize("code", ["changed", "changed and read"])
+@pytest.mark.parametrize("python", [False, True])
+def test_what_is_kept_in_two_orders_may_be_watched_and_changed(code, python, native):
+    """By a monitor, by other code that reads it, by Python between runs, and on the way (then it is kept once)."""
+
+    def run():
+        model = kept_model(code)
+        monitor = b2.StateMonitor(model.synapses, "w", record=[0, 5, 200])
+        reader = model.synapses.run_regularly("u = w", dt=0.3 * ms)
+
+        @b2.network_operation(dt=0.5 * ms)
+        def turn():
+            model.synapses.w[7] = -model.synapses.w[7]
+
+        model.net.add(monitor, *[turn] * python, reader)
+        for _ in range(3):
+            model.net.run(0.7 * ms)
+            model.synapses.w[11:20] += 0.1
+        return np.concatenate([model.values(), monitor.w.ravel()])
+
+    together = run()
+    assert ("ordered" in taken(native)) != python
+    chosen("none")
+    np.testing.assert_array_equal(together, run())
+
+
+def test_a_view_of_what_is_kept_in_two_orders(native):
+    def run(device):
+        model = kept_model("changed and read")
+        device.prepare(model.net)
+        view = device.array(model.synapses, "w")
+        for step in range(20):
+            view[step * 5] += 1
+            device.step()
+        return model.values()
+
+    together = run(native)
+    chosen("none")
+    np.testing.assert_array_equal(together, run(native))
+
+
+@pytest.mark.parametrize("where", ["on_pre", "every", "delays"])
+def test_it_is_kept_once_where_others_change_it(where, native, on_numpy):
+    def run():
+        codes = {"on_pre": "w *= 0.99" if where == "on_pre" else "y_post += 0.01*w", **KEPT["changed"]}
+        model = Model(**codes)
+        if where == "every":
+            model.synapses.run_regularly("w *= 0.99", dt=0.2 * ms)
+            model.net.add(model.synapses.contained_objects[-1])
+        if where == "delays":
+            model.synapses.post.delay = "i*0.02*ms"
+        model.net.run(1 * ms)
+        return model.values()
+
+    together = run()
+    assert "ordered" not in taken(native)
+    chosen("none")
+    np.testing.assert_array_equal(together, run())
+
+
 # --- functions prepared for eight cells -------------------------------------------------------------------------------
 
 PAIRED = {"on_post": "w += rate*y_post*paired_trace(word_pre, word_post, decay)"}

@@ -52,6 +52,24 @@ def test_the_device_says_what_it_took(native):
     assert "\n       vectors not: 'w' is reached through '" in text
 
 
+def test_a_condition_that_all_cells_share_is_a_whole_number(native):
+    """Input that is on for a part of the time; the row of Diehl and Cook's digits."""
+    counts = []
+    for chosen in ("all", "none"):
+        b2.set_device("native", rewrites=chosen)
+        b2.seed(1)
+        equations = "p = 0.5 * int(step < 5) : 1\nstep : integer (shared)"
+        group = b2.NeuronGroup(20, equations, threshold="rand() < p")
+        group.run_regularly("step += 1")
+        spikes = b2.SpikeMonitor(group)
+        net = b2.Network(group, spikes)
+        net.run(1 * ms)
+        assert "is open" not in native.explain()
+        counts.append(np.bincount(np.round(spikes.t / b2.defaultclock.dt).astype(int), minlength=10))
+    np.testing.assert_array_equal(*counts)
+    assert counts[0][:4].all() and not counts[0][5:].any()
+
+
 FUNCTIONS = ["exp(x)", "sqrt(abs(x))", "x**2", "x**3", "x**4", "abs(x) ** 2.5", "clip(x, -0.5, abs(y))", "sign(x)"]
 FUNCTIONS += ["tanh(x)", "exprel(x)", "log(abs(x))", "-x / (1 + y**2)", "floor(x * 3)", "int(x)", "int(x > y)"]
 FUNCTIONS += ["i * x", "x * 2 - k", "int(x > 0 and not (y < 0.3)) * x"]
@@ -149,3 +167,54 @@ def test_what_learns_is_not_copied(native):
     synapses.pre.delay = [1, 0, 1, 0, 1, 0, 1, 0, 1] * ms
     native.prepare(b2.Network(source, target, synapses))
     assert "\n       ordered\n" not in native.explain()
+
+
+# --- loops over synapses ----------------------------------------------------------------------------------------------
+
+
+def synapses_with_a_rule(target=slice(None), **options):
+    rng = np.random.default_rng(11)
+    group = b2.NeuronGroup(30, "x : 1\nflag : boolean\nnumber : integer", name="cells")
+    group.x, group.flag, group.number = rng.normal(0, 1, 30), rng.random(30) > 0.5, rng.integers(-3, 4, 30)
+    synapses = b2.Synapses(group, group[target], "w : 1\nu : 1\nk : integer", name="plastic", **options)
+    synapses.connect(p=0.5, n=2) if target == slice(None) else synapses.connect()
+    synapses.w = rng.normal(0, 1, len(synapses))
+    return group, synapses
+
+
+@pytest.mark.parametrize("target", [slice(None), slice(7, 19)])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "w = clip(w + 0.1*x_pre*(x_post - 0.2), -1, 1)",
+        "u = w*number_post\nw += int(flag_pre)*u",
+        "k = int(flag_post) + number_pre\nw = w/(2 + sin(x_post*k))",
+        "u += i - j + N_pre",
+    ],
+)
+def test_loops_over_synapses_read_the_cells_at_their_ends(code, target, native, on_numpy):
+    def run():
+        b2.seed(4)
+        group, synapses = synapses_with_a_rule(target)
+        synapses.run_regularly(code, dt=0.1 * ms)
+        group.run_regularly("x = -x", dt=0.2 * ms)
+        b2.Network(group, synapses).run(1 * ms)
+        return np.concatenate([synapses.w[:], synapses.u[:], synapses.k[:]])
+
+    found = run()
+    assert "vectors" in {line.strip() for line in native.explain().splitlines()}
+    assert "vectors not" not in native.explain()
+    np.testing.assert_array_equal(found, on_numpy(run))
+
+
+def test_loops_over_synapses_may_not_write_to_cells(native, on_numpy):
+    def run():
+        b2.seed(4)
+        group, synapses = synapses_with_a_rule()
+        synapses.run_regularly("x_post = 3", dt=0.1 * ms)
+        b2.Network(group, synapses).run(0.2 * ms)
+        return np.array(group.x)
+
+    found = run()
+    assert "vectors not: it writes 'x_post', which several synapses share" in native.explain()
+    np.testing.assert_array_equal(found, on_numpy(run))

@@ -18,11 +18,14 @@ import sys, brian2
 sys.path.insert(0, {here!r})
 import brainsim.native
 from native_models import MODELS
+from test_counts import CASES, run
 
 brian2.prefs.codegen.target = "numpy"
 brian2.set_device("native")
 for name, model in MODELS.items():
     print(name, {{key: value.shape for key, value in model().items()}})
+for name in ("dense", "sparse", "many at once"):
+    print(name, len(run(**CASES[name])))
 """
 
 
@@ -56,7 +59,7 @@ def test_thirty_of_brian2s_tests(tmp_path):
 
 def test_whole_models(tmp_path):
     printed = sanitized([sys.executable, "-c", MODELS.format(here=str(HERE))], tmp_path)
-    assert {line.split()[0] for line in printed.splitlines()} >= {"cuba", "stdp", "vdsp"}
+    assert {line.split()[0] for line in printed.splitlines()} >= {"cuba", "stdp", "vdsp", "dense"}
 
 
 RACES = """

@@ -19,6 +19,9 @@ REWRITES = {
     "refractory": "refractory cells are found by one comparison of times",
     "exp": "exponentials are computed eight at a time, by our own function",
     "targets": "the cells that spikes reach are read in the order of arrival, in 16 bits if possible",
+    "counts": "where every spike brings the same, the spikes that reach a cell are counted and added at once",
+    "bitmaps": "the cells that counted spikes reach are read from bitmaps, 512 at a time",
+    "carried": "spikes that are counted carry the cells that they reach along",
     "guards": "spikes are delivered to all cells, and refractory ones get their values back",
     "matrix": "the spikes that all-to-all connections bring in a step are taken together, eight synapses at a time",
     "unchanged": "rows of synapses whose change is zero are left as they are",
@@ -29,7 +32,7 @@ REWRITES = {
     "binomial": "PoissonInput draws its numbers from a table",
 }
 #: Those after which the last bits of a result may differ from numpy's.
-ROUNDING = frozenset({"exp", "traces"})
+ROUNDING = frozenset({"exp", "traces", "counts"})
 
 
 def chosen(option: str | Mapping[str, bool] | None = None) -> frozenset[str]:
@@ -97,7 +100,8 @@ def rewritten(generator: Any, scalar: dict[str, Any], vector: dict[str, Any], dr
             if len(vector) > 1:
                 raise NotLegal("traces are kept by cells")
             found["matrix"] = matrix.rewrite(generator, scalar[name], vector[name], draft.rewrites)
-            for other in (delivery.ROWS, delivery.GUARDS):
+            found["delivery"].changes = []
+            for other in (delivery.ROWS, delivery.GUARDS, delivery.COUNTS, delivery.BITMAPS, delivery.CARRIED):
                 draft.notes.pop(other, None)
             draft.notes.update(dict.fromkeys([matrix.MATRIX, *sorted(found["matrix"].used)]))
         except NotLegal as reason:

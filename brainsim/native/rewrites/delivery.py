@@ -27,7 +27,8 @@ from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers, stripped_deindented_lines
 
 from brainsim.native.queues import AHEAD
-from brainsim.native.rewrites import vectors
+from brainsim.native.rewrites import counts, vectors
+from brainsim.native.rewrites.counts import BITMAPS, CARRIED, COUNTS
 from brainsim.native.rewrites.expressions import NotLegal
 
 TARGETS, GUARDS, ROWS, BLOCKS = "targets", "guards", "rows", "blocks"
@@ -45,16 +46,23 @@ class Delivery:
     in_order: list[str] = field(default_factory=list)  # arrays of synapses, if places are their numbers
     ahead: list[str] = field(default_factory=list)  # if not
     distance: int = AHEAD
+    changes: list[counts.Change] = field(default_factory=list)  # what is added for each spike, if these are counted
+    even: list[str] = field(default_factory=list)  # lines that read what is equal in all synapses
     held: list[tuple[str, str, str, str]] = field(default_factory=list)  # (type, array, size, guard) to be restored
 
 
 def look_at(pathway: SynapticPathway, bounds: Sequence[int]) -> None:
     """Find out how a pathway's synapses lie, before its code is made; ``bounds`` are of the cells of each thread."""
-    queue = pathway.queue
-    queue.fresh = False
-    pathway.initialise_queue()
+    device, queue = pathway.variables.device, pathway.queue
+    sources, targets, delays = (
+        device.arrays[variable] for variable in (pathway.synapse_sources, pathway.synapse_targets, pathway._delays)
+    )
+    for array in (sources, targets, delays):
+        array.pack()
+    with device.as_stored():
+        pathway.initialise_queue()
     queue.fresh = True
-    queue.set_other_ends(pathway.synapse_targets.get_value(), bounds)
+    queue.set_other_ends(targets, bounds)
 
 
 class Reader:
@@ -71,7 +79,7 @@ class Reader:
         self.queue = queue
         self.other = "uint16_t" if queue.narrow else "int32_t"
         # The block of what is done once for a spike is translated first (see traces.py).
-        self.per_spike = bool(vector.get("spike"))
+        self.spike = self.per_spike = bool(vector.get("spike"))
         self.per_run = [self._near_line()] if self.per_spike else []
         self.declared: set[str] = set()  # by that block
 
@@ -220,6 +228,19 @@ def rewrite(
         notes[BLOCKS] = None if reader.queue.struct.blockwise else "there are few cells, or few synapses for each"
     except NotLegal as reason:
         notes[BLOCKS] = str(reason)
+    try:
+        if COUNTS not in rewrites:
+            raise NotLegal("switched off")
+        found.changes, found.even = counts.rewrite(generator, statements, generator.arrays_helper(statements)[3])
+        notes[COUNTS] = None
+        notes[BITMAPS] = notes[CARRIED] = "switched off"
+        if BITMAPS in rewrites:
+            notes[BITMAPS] = None if reader.queue.set_bitmaps() else "a spike reaches few of the cells at a time"
+        if CARRIED in rewrites:
+            notes[CARRIED] = None if notes[BITMAPS] and reader.queue.set_carried() else "spikes reach them in few parts"
+        return found, notes
+    except NotLegal as reason:
+        notes[COUNTS] = str(reason)
     try:
         if GUARDS not in rewrites:
             raise NotLegal("switched off")

@@ -99,10 +99,11 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
     variables, indices = generator.variables, generator.variable_indices
     read, write, index_arrays, guards = generator.arrays_helper(statements)
     far, near = ("_presynaptic_idx", "_postsynaptic_idx")[:: 1 if pathway.prepost == "post" else -1]
-    # A copy of what is read may lie in the order of arrival, see ordered.py: then columns are rows.
-    columns = pathway.prepost == "post" and any(indices[name] == "_idx" for name in read | write)
+    # A copy of what is read may lie in the order of arrival, see ordered.py: then columns are rows, unless they are
+    # gone through across.
+    columns = pathway.prepost == "post" and any(indices[name] == "_idx" for name in read)
     functions = {variables.get(name) for s in statements for name in get_identifiers(s.expr)}
-    across = columns and any(getattr(function, "eight", None) for function in functions)
+    across = pathway.prepost == "post" and any(getattr(function, "eight", None) for function in functions)
     found = Matrix(columns, across, near)
     names: dict[str, Value] = {}
     for statement in scalar:
@@ -145,7 +146,8 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
             continue
         if across:
             listed = "_at*_columns, _arrivals.list + _k" if index == "_idx" else "_at, _starts + _k"
-            found.spike.append(f"{vector} {name} = native::gather{what}<{vector}>({array} + {listed}, _lanes);")
+            initial = f" = native::gather{what}<{vector}>({array} + {listed}, _lanes)" if name in read else ""
+            found.spike.append(f"{vector} {name}{initial};")
             if name in write:
                 stores.append(f"native::scatter{what}({array} + {listed}, {name}, _lanes);")
             continue
@@ -156,11 +158,12 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
             if name in write:
                 found.far_writes.append(f"native::store{what}({place}, {name}, _lanes);")
             continue
-        strided = columns and index == "_idx"
+        strided = pathway.prepost == "post" and index == "_idx"
         if strided and kind == mask:
             raise NotLegal(f"'{name}' is a truth value")
         how, place = ("_strided", f"{array} + _synapses, _columns") if strided else (what, f"{array} + _places")
-        found.spike.append(f"{vector} {name} = native::load{how}<{vector}>({place}, _lanes);")
+        initial = f" = native::load{how}<{vector}>({place}, _lanes)" if name in read else ""
+        found.spike.append(f"{vector} {name}{initial};")
         if name in write:
             stores.append(f"native::store{how}({place}, {name}, _lanes);")
     renderer = Renderer(generator, names, rewrites)
@@ -182,17 +185,20 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
 
 def _leave_out(generator: Any, renderer: Renderer, statements: list[Any], found: Matrix, spiking: set[str]) -> None:
     """Let rows be left out whose change is zero, if that can be told. ``spiking`` are values of the spiking cell."""
-    if len(statements) != 1 or len(renderer.eights) != 1 or statements[0].op != "+=":
+    first, *others = statements
+    if first.op != "+=" or len(renderer.eights) != 1:
+        return
+    if any(other.op != "=" or other.expr.strip() != first.var for other in others):  # the same in another order
         return
     ((call, name),) = renderer.eights.items()
-    rest = _with(0.0, call, statements[0])
+    rest = _with(0.0, call, first)
     own = {name for name, value in renderer.names.items() if value.vector} - spiking | renderer.fixed
     if any(isinstance(node, ast.Name) and node.id in own for node in ast.walk(rest)):
         return
     found.change = generator.translate_expression(ast.unparse(rest))
     found.none = f"{name}.none"
-    if _is_product(ast.parse(statements[0].expr.strip(), mode="eval").body, call):
-        found.product = generator.translate_expression(ast.unparse(_with(LARGE, call, statements[0])))
+    if _is_product(ast.parse(first.expr.strip(), mode="eval").body, call):
+        found.product = generator.translate_expression(ast.unparse(_with(LARGE, call, first)))
         found.small = f"{name}.bound < {LARGE / 2}"
     found.used.add(UNCHANGED)
 

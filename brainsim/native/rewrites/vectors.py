@@ -1,7 +1,8 @@
 """vectors: loops over cells take eight at a time, in vectors the compiler is told about.
 
 Legal where every statement works on the cell's own values: arrays are read and written at the place of the cell (or of
-the cell of a subgroup), and functions are those of expressions.py. Arithmetic is the same operations in the same order,
+the cell of a subgroup), and functions are those of expressions.py. Loops over synapses are such loops too, and may read
+values of the cells at their ends, which are picked up one by one. Arithmetic is the same operations in the same order,
 so results are the same bits. Two modules say what else may happen inside: refractory.py and, for exp, docs/native.md.
 """
 
@@ -55,7 +56,12 @@ def cells(generator: Any, vector: list[Any]) -> tuple[dict[str, Place], list[str
     places = {"_idx": Place("row", "_idx"), "0": Place("one", "")}
     if generator.template_name == "reset":
         places["_idx"] = Place("list", "_events + _idx")
-    _, _, index_arrays, _ = generator.arrays_helper(vector)
+    _, write, index_arrays, _ = generator.arrays_helper(vector)
+    for index in {"_presynaptic_idx", "_postsynaptic_idx"} & index_arrays:  # a loop over synapses
+        shared = sorted(name for name in write if generator.variable_indices[name] == index)
+        if shared:
+            raise NotLegal(f"it writes '{shared[0]}', which several synapses share")
+        places[index] = Place("list", f"{generator.get_array_name(generator.variables[index])} + _idx")
     if "_sub_idx" in index_arrays:  # the cells of a subgroup always follow one another
         places["_sub_idx"] = Place("row", "_first + _idx")
         return places, [f"const int64_t _first = {generator.get_array_name(generator.variables['_sub_idx'])}[0];"]

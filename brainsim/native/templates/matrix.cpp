@@ -79,6 +79,7 @@ for (int64_t _at = _part_from; _at < _part_to; _at++) {
 {% endmacro %}
 {% macro _in_rows(found) %}
 const int64_t _row_length = _queue.begin[1] - _queue.begin[0];
+[[maybe_unused]] const int64_t _columns = _synapse ? _synapse[1] - _synapse[0] : 1;
 {% for line in found.before %}
 {{ line }}
 {% endfor %}
@@ -87,7 +88,7 @@ const auto _row = [&](const int64_t _arrival) {
     {{ _spiking_cell(found) }}
     const int64_t _begin = _arrivals.list[_arrival] * _row_length;
     return [=](const int64_t _at, auto _lanes{% for type, name in found.vectors %}, {{ type }}& {{ name }}{% endfor %}) {
-        const int64_t _places = _begin + _at;
+        [[maybe_unused]] const int64_t _places = _begin + _at, _synapses = _at * _columns + _begin / _row_length;
         {% for line in found.spike %}
         {{ line }}
         {% endfor %}

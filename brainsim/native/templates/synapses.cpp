@@ -11,13 +11,13 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
     _arrivals.part(_others, _arrival, _block, _begin, _end);
     if (_begin == _end) continue;
     {% if _delivery.other %}
-    _arrivals.prefetch(_others, _others, _arrival + 3, _block);
+    _arrivals.prefetch(_others, _others, _arrival + _arrivals.ahead, _block);
     {% endif %}
     {% for array in _delivery.in_order %}
-    _arrivals.prefetch(_others, {{ array }}, _arrival + 2, _block);
+    _arrivals.prefetch(_others, {{ array }}, _arrival + _arrivals.ahead, _block);
     {% endfor %}
     {% if _delivery.ahead %}
-    _arrivals.prefetch(_others, _synapse, _arrival + 4, _block);
+    _arrivals.prefetch(_others, _synapse, _arrival + _arrivals.ahead + 2, _block);
     {% endif %}
     {% for array in _delivery.ahead %}
     _arrivals.prefetch_listed({{ array }}, _synapse, _arrival + 2);
@@ -57,7 +57,7 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
 {% endmacro %}
 {% block body %}
     Queue& _queue = *task.queue;
-    const native::Arrivals _arrivals(_queue);
+    native::Arrivals _arrivals(_queue);
     if (_arrivals.count > 0) {
         const int32_t* const _synapse = _queue.synapse;
         {% if _delivery.other %}
@@ -84,6 +84,38 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
         if (_arrivals.whole(){{ ' && _arrivals.ascending()' if rewritten.matrix.across }}) {
             {{ _matrix(rewritten.matrix) | autoindent }}
         } else {
+            {{ _loop(vector_code, '') }}
+        }
+        {% elif _delivery.changes %}
+        const bool _many = _queue.uneven == 0 && _arrivals.synapses() > (_queue.high - _queue.low) / 8;
+        if (_queue.width) _queue.carrying = _many;
+        const auto _add = [&](const auto& _counts) {
+            {% for line in _delivery.even %}
+            {{ line }}
+            {% endfor %}
+            {% for change in _delivery.changes %}
+            _counts.add({{ change.array }}, {{ change.value }}, {{ change.guard }});
+            {% endfor %}
+        };
+        if (_many && _queue.bitmap && _arrivals.whole()) {
+            native::Counts<uint8_t> _counts(_arrivals, task, part);
+            for (int64_t _from = 0; _from < _arrivals.count; _from += _counts.most) {
+                _counts.from_bitmaps(_from, _counts.last(_from));
+                _add(_counts);
+            }
+        } else if (_many && _arrivals.carried() && _arrivals.count <= native::Counts<uint16_t>::most) {
+            native::Counts<uint16_t> _counts(_arrivals, task, part);
+            _counts.from_carried(_others);
+            _add(_counts);
+        } else if (_many) {
+            _arrivals.look_up();
+            native::Counts<uint16_t> _counts(_arrivals, task, part);
+            for (int64_t _from = 0; _from < _arrivals.count; _from += _counts.most) {
+                _counts.from_lists(_others, _from, _counts.last(_from), part);
+                _add(_counts);
+            }
+        } else {
+            _arrivals.look_up();
             {{ _loop(vector_code, '') }}
         }
         {% elif _delivery.held %}
