@@ -111,11 +111,16 @@ class NativeDevice(RuntimeDevice):
             watcher.touched()
         array = self.arrays[var]
         if isinstance(var, DynamicArrayVariable):
-            var.size = array.shape if var.ndim > 1 else len(array)
+            self.refresh_size(var)
             if self._as_stored or not access_data:
                 return array
             return array.copied() if var.read_only else array.data
         return array
+
+    def refresh_size(self, var: DynamicArrayVariable) -> None:
+        """Let a variable know how far its array has grown."""
+        array = self.arrays[var]
+        var.size = array.shape if var.ndim > 1 else len(array)
 
     @contextlib.contextmanager
     def as_stored(self) -> Iterator[None]:

@@ -260,7 +260,7 @@ class Session:
     def refresh_sizes(self) -> None:
         """Let Brian2's variables know how far their arrays have grown."""
         for variable in self._dynamic:
-            self.device.get_value(variable)
+            self.device.refresh_size(variable)
 
     def rest(self) -> None:
         """Let the threads end; they come again when there is something to do."""
