@@ -67,7 +67,7 @@ class Draft:
     rewrites: frozenset[str]  # that may be used
     names: dict[Any, str] = field(default_factory=dict)  # of the arrays in the text
     kept: frozenset[str] = frozenset()  # variables of synapses that cells keep, see traces.py
-    written: set[Any] = field(default_factory=set)  # variables
+    written: set[Any] = field(default_factory=set)  # variables that its statements write
     access: Any = None  # what it reaches, see threads.py
     notes: dict[str, str | None] = field(default_factory=dict)  # rewrite: None if taken, or the reason why not
 
