@@ -35,11 +35,16 @@ _LITERAL = re.compile(_NUMBER)
 _REFRACTORY = re.compile(rf"\b_timestep\(\s*({_NUMBER})(?=\s*,\s*dt\))")
 
 
+#: Templates that write nothing but what statements write.
+_WRITES_NO_MORE = ("stateupdate", "reset", "synapses", "synapses_push_spikes")
+
+
 class NativeCodeGenerator(CPPCodeGenerator):
     """Brian2's C++ statements, with what they need of the outside made private to a thread."""
 
     universal_support_code = ""  # once for all functions: see unit.py
     reader: delivery.Reader | None = None  # how indices of synapses are read
+    draft: Any = None  # what is noted while the code is made
     _draws = 0  # places in the text that draw a random number
 
     def _add_user_function(self, varname: str, variable: Function, added: set) -> Any:
@@ -86,7 +91,7 @@ class NativeCodeGenerator(CPPCodeGenerator):
         return super().translate_to_read_arrays(read, write, indices)
 
     def translate_statement_sequence(self, scalar: dict[str, Any], vector: dict[str, Any]) -> Any:
-        draft = get_device().draft
+        draft = self.draft = get_device().draft
         self.reader = delivery.Reader(self, draft.rewrites, vector) if self.template_name == "synapses" else None
         scalar_code, vector_code, keywords = super().translate_statement_sequence(scalar, vector)
         self._draws = 0
@@ -95,6 +100,9 @@ class NativeCodeGenerator(CPPCodeGenerator):
         keywords["rewritten"] = rewritten(self, scalar, vector, draft)
         draft.access = threads.access(self, scalar, vector, keywords["rewritten"])
         if "spike" in scalar_code:
+            stores = self.translate_to_write_arrays(self.arrays_helper(vector["spike"])[1])
+            vector_code["spike"] = [f"if (part.count <= 1) {line}" if line in stores else line
+                                    for line in vector_code["spike"]]  # fmt: skip
             _apart(scalar_code, vector_code)
         return scalar_code, vector_code, keywords
 
@@ -129,11 +137,21 @@ class NativeCodeObject(CodeObject):
         self.integers: list[int] = []
         self.queue = self.variables.get("_queue")
         self.headers: list[str] = []
+        self.abstract_code: dict[Any, str] = {}
+        self.template_kwds: dict[str, Any] = {}
         self.copies: list[Any] = []  # that it uses, see rewrites/ordered.py
         self.event_variable: Any = None  # the list of events that a thresholder writes
         self.device = get_device()
-        #: The variables that its statements write.
+        #: The variables whose arrays it works on.
+        self.used = set(self.device.draft.names)
+        #: The variables that its statements write, and those that the template may write besides.
         self.written = self.device.draft.written
+        self.may_write = {
+            variable
+            for variable in self.used
+            if variable in self.written
+            or not (self.template_name in _WRITES_NO_MORE or (variable.read_only and variable.constant))
+        }
         #: What it reaches, if threads can share it; else the reason why not.
         self.access = self.device.draft.access
         #: Which rewrites were taken, and of the others why not.
@@ -184,6 +202,9 @@ class NativeCodeObject(CodeObject):
         if self.draws:
             lines.append("native::Draws* const _draws = native::draws_here();")
             lines.append("_draws->begin(*network.random, task.stream);")
+        if "_recent" in used:  # see release in vectors.hpp: 64 bytes, and 4 for each cell
+            slot = self._slot(FixedArray(np.zeros(9 + self.variables["N"].item() // 2, np.int64)))
+            lines.append(f"native::Recent* const _recent = static_cast<native::Recent*>({slot}.data);")
         for variable, name in self.device.draft.names.items():
             keys = [key for key, other in self.variables.items() if other is variable and f"_num{key}" in used]
             if not (keys or name in used or f"_dynamic{name}" in used):
@@ -248,9 +269,9 @@ def _implement(name: str, method: str) -> None:
     code = f"""
 static inline double _{name}(const int _i, const uint64_t _draw) {{ return *native::draws.{method}(_i, _draw); }}
 static inline double _{name}(const int _i) {{ return _{name}(_i, native::draws.next(_i)); }}
-static inline native::Doubles _{name}_vector(native::Draws& _draws, const int64_t _i, const uint64_t _draw)
+template <class V> static inline V _{name}_vector(native::Draws& _draws, const int64_t _i, const uint64_t _draw)
 {{
-    return native::load<native::Doubles>(_draws.{method}(_i, _draw));
+    return native::rounded<V>(_draws.{method}(_i, _draw));
 }}
 """
     DEFAULT_FUNCTIONS[name].implementations.add_implementation(NativeCodeObject, code=code, name=f"_{name}")

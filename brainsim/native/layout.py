@@ -65,7 +65,7 @@ class Network(Structure):
         ("clocks", POINTER(Clock)),
         ("task_count", c_int64),
         ("tasks", POINTER(Task)),
-        *((name, c_int64) for name in ("next", "remaining", "stop", "endless", "profile", "threads")),
+        *((name, c_int64) for name in ("next", "remaining", "stop", "endless", "profile", "entries", "threads")),
         ("least", c_double),
         ("pool", c_void_p),
         ("random", POINTER(Random)),
@@ -78,7 +78,7 @@ class Network(Structure):
 LAYOUT = ctypes.sizeof(Network) * 1000000 + ctypes.sizeof(Task) * 1000 + ctypes.sizeof(Queue)
 
 #: What is left to do when all threads are done with a task.
-NOTHING, GATHER, ADVANCE = range(3)
+NOTHING, GATHER, ADVANCE, ONCE = range(4)
 
 #: Status of ``native_run``.
 PAUSED, FINISHED, STOPPED, PYTHON, FAILED = range(5)
