@@ -40,6 +40,7 @@ class NativeCodeGenerator(CPPCodeGenerator):
 
     universal_support_code = ""  # once for all functions: see unit.py
     reader: delivery.Reader | None = None  # how indices of synapses are read
+    draft: Any = None  # what is noted while the code is made
     _draws = 0  # places in the text that draw a random number
 
     def _add_user_function(self, varname: str, variable: Function, added: set) -> Any:
@@ -84,7 +85,7 @@ class NativeCodeGenerator(CPPCodeGenerator):
         return super().translate_to_read_arrays(read, write, indices)
 
     def translate_statement_sequence(self, scalar: dict[str, Any], vector: dict[str, Any]) -> Any:
-        draft = get_device().draft
+        draft = self.draft = get_device().draft
         self.reader = delivery.Reader(self, draft.rewrites, vector) if self.template_name == "synapses" else None
         scalar_code, vector_code, keywords = super().translate_statement_sequence(scalar, vector)
         self._draws = 0
@@ -127,6 +128,8 @@ class NativeCodeObject(CodeObject):
         self.integers: list[int] = []
         self.queue = self.variables.get("_queue")
         self.headers: list[str] = []
+        self.abstract_code: dict[Any, str] = {}
+        self.template_kwds: dict[str, Any] = {}
         self.copies: list[Any] = []  # that it uses, see rewrites/ordered.py
         self.event_variable: Any = None  # the list of events that a thresholder writes
         self.device = get_device()
@@ -182,6 +185,9 @@ class NativeCodeObject(CodeObject):
         if self.draws:
             lines.append("native::Draws* const _draws = native::draws_here();")
             lines.append("_draws->begin(*network.random, task.stream);")
+        if "_recent" in used:  # see release in vectors.hpp: 64 bytes, and 4 for each cell
+            slot = self._slot(FixedArray(np.zeros(9 + self.variables["N"].item() // 2, np.int64)))
+            lines.append(f"native::Recent* const _recent = static_cast<native::Recent*>({slot}.data);")
         for variable, name in self.device.draft.names.items():
             keys = [key for key, other in self.variables.items() if other is variable and f"_num{key}" in used]
             if not (keys or name in used or f"_dynamic{name}" in used):
@@ -246,9 +252,9 @@ def _implement(name: str, method: str) -> None:
     code = f"""
 static inline double _{name}(const int _i, const uint64_t _draw) {{ return *native::draws.{method}(_i, _draw); }}
 static inline double _{name}(const int _i) {{ return _{name}(_i, native::draws.next(_i)); }}
-static inline native::Doubles _{name}_vector(native::Draws& _draws, const int64_t _i, const uint64_t _draw)
+template <class V> static inline V _{name}_vector(native::Draws& _draws, const int64_t _i, const uint64_t _draw)
 {{
-    return native::load<native::Doubles>(_draws.{method}(_i, _draw));
+    return native::rounded<V>(_draws.{method}(_i, _draw));
 }}
 """
     DEFAULT_FUNCTIONS[name].implementations.add_implementation(NativeCodeObject, code=code, name=f"_{name}")

@@ -215,6 +215,7 @@ class NativeDevice(RuntimeDevice):
         template_kwds: dict[str, Any] | None = None,
         override_conditional_write: Any = None,
         compiler_kwds: dict[str, Any] | None = None,
+        no_release: str | None = None,
     ) -> Any:
         chosen = self.code_object_class(codeobj_class)
         if chosen is NativeCodeObject and template_name in _AT_ONCE:
@@ -228,7 +229,7 @@ class NativeDevice(RuntimeDevice):
             )  # fmt: skip
         keywords = compiler_kwds or {}
         check_compiler_kwds(keywords, [*_COMPILER_KEYWORDS, "runtime_library_dirs"], "native")
-        draft, copies = Draft(self.rewrites), []
+        draft, copies = Draft(self.rewrites, no_release=no_release), []
         if template_name == "synapses":
             pathway = next(way for way in owner._pathways if way.queue is variables["_queue"])
             delivery.look_at(pathway, bounds_of_targets(pathway))
@@ -253,6 +254,7 @@ class NativeDevice(RuntimeDevice):
         for its in copies:
             self._watch(its.original, its)
         codeobject.headers = [*prefs["codegen.cpp.headers"], *keywords.get("headers", [])]
+        codeobject.abstract_code, codeobject.template_kwds = abstract_code, dict(template_kwds or {})
         codeobject.event_variable = (template_kwds or {}).get("eventspace_variable")
         return codeobject
 

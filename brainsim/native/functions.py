@@ -27,9 +27,10 @@ static double {name}(const int _i, const uint64_t _draw)
 {{
     return {real(mean)} + {real(deviation)} * _randn(_i, _draw);
 }}
-static native::Doubles {name}_vector(native::Draws& _draws, const int _i, const uint64_t _draw)
+template <class V> static V {name}_vector(native::Draws& _draws, const int _i, const uint64_t _draw)
 {{
-    return {real(mean)} + {real(deviation)} * _randn_vector(_draws, _i, _draw);
+    const native::lane_of<V> mean = {real(mean)}, deviation = {real(deviation)};
+    return mean + deviation * _randn_vector<V>(_draws, _i, _draw);
 }}
 """
         return code, {"_randn": DEFAULT_FUNCTIONS["randn"]}

@@ -65,7 +65,7 @@ class Network(Structure):
         ("clocks", POINTER(Clock)),
         ("task_count", c_int64),
         ("tasks", POINTER(Task)),
-        *((name, c_int64) for name in ("next", "remaining", "stop", "endless", "profile", "threads")),
+        *((name, c_int64) for name in ("next", "remaining", "stop", "endless", "profile", "entries", "threads")),
         ("least", c_double),
         ("pool", c_void_p),
         ("random", POINTER(Random)),

@@ -148,6 +148,7 @@ static void have_pool(Network& network)
 // `next`, and call again.
 extern "C" __attribute__((visibility("default"))) int64_t native_run(Network* network, double seconds)
 {
+    network->entries++;
     have_pool(*network);
     const int64_t status = guarded(*network, [=] { return go_on(*network, seconds); });
     for (int64_t i = 0; i < network->clock_count; i++) {
@@ -160,6 +161,7 @@ extern "C" __attribute__((visibility("default"))) int64_t native_run(Network* ne
 // One task on its own, outside of any run.
 extern "C" __attribute__((visibility("default"))) int64_t native_call(Network* network, int64_t number)
 {
+    network->entries++;
     Task& task = network->tasks[number];
     return guarded(*network, [=, &task] {
         perform(*network, task);

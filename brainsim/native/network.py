@@ -17,7 +17,7 @@ from brian2.units import second
 from brian2.utils.logger import get_logger
 
 from brainsim.native import integrators, layout
-from brainsim.native.rewrites import ordered
+from brainsim.native.rewrites import fuse, ordered
 from brainsim.native.rewrites.expressions import NotLegal
 from brainsim.native.rewrites.traces import Traces
 from brainsim.native.session import PATIENCE, Session, Step, steps_of
@@ -61,7 +61,7 @@ def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any], ra
             if kept is not None and copies is not None:
                 break
     clocks = sorted(net._clocks, key=lambda clock: clock.name)
-    session = Session(device, net, steps, clocks, random)
+    session = Session(device, net, fuse.fused(device, steps), clocks, random)
     session.traces, session.copies = kept, copies
     for struct, clock in zip(session._clock_structs, clocks, strict=False):
         struct.end = int(clock._i_end)

@@ -2,27 +2,34 @@
 //
 // Philox 4x32-10 (Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3): a block of four words is a function
 // of a key (seed and object) and a counter (element, draw, time step). So numbers are the same for any number of
-// threads, in loops over vectors and one by one. Blocks are made for eight counters at once and kept until they are
+// threads, in loops over vectors of any width and one by one. Blocks are made for eight counters and kept until they are
 // used up.
 namespace native {
 
 // The low halves of `a` times `factor`.
 inline Words product(Words a, uint64_t factor)
 {
-#if defined(__AVX512F__) && !defined(__clang__)
-    typedef int Halves __attribute__((vector_size(64)));
-    typedef long long Products __attribute__((vector_size(64)));
-    const Halves x = Halves(a), y = Halves(Words{} + factor);
-    return Words(__builtin_ia32_pmuludq512_mask(x, y, Products{}, (unsigned char)255));
-#else
+#if defined(__clang__) || !defined(__SSE2__)
     return (a & 0xffffffffu) * factor;
+#else
+    typedef int Halves __attribute__((vector_size(WIDTH)));
+    const Halves x = Halves(a), y = Halves(Words{} + factor);
+#if NATIVE_WIDTH == 64
+    typedef long long Products __attribute__((vector_size(64)));
+    return Words(__builtin_ia32_pmuludq512_mask(x, y, Products{}, (unsigned char)255));
+#elif NATIVE_WIDTH == 32
+    return Words(__builtin_ia32_pmuludq256(x, y));
+#else
+    return Words(__builtin_ia32_pmuludq128(x, y));
+#endif
 #endif
 }
 
 // Blocks for the counters (first + lane, draw, step); the upper halves of the words hold rubbish.
 inline void philox(uint64_t key, uint64_t first, uint64_t draw, uint64_t step, Words out[4])
 {
-    Words a = Words{0, 1, 2, 3, 4, 5, 6, 7} + first, b = Words{} + draw;
+    static const uint64_t lanes[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+    Words a = load<Words>(lanes) + first, b = Words{} + draw;
     Words c = Words{} + (step & 0xffffffffu), d = Words{} + (step >> 32);
     uint32_t k = uint32_t(key), l = uint32_t(key >> 32);
     for (int round = 0; round < 10; round++) {
@@ -46,17 +53,25 @@ inline Doubles fraction(Words low, Words high)
 
 // The numbers of one task in one time step.
 struct Draws {
-    // Numbers in a row, for elements 16 * group and on (64 * group if they are counts).
+    // Numbers in a row, for elements 16 * group and on.
     struct Row {
         uint64_t group, draw;
-        alignas(64) double value[64];
+        alignas(64) double value[16];
     };
-    typedef uint16_t Halves __attribute__((vector_size(64)));
+    // The same for elements 64 * group and on.
+    struct Counts {
+        uint64_t group, draw;
+        const double* table;
+        alignas(64) uint16_t value[64];
+    };
 
     uint64_t key, step;
     int64_t element;  // of the draws that are counted: those of functions, which may draw any number of times
     uint64_t count;
-    Row uniforms[4], normals[4], counts[2];
+    Row uniforms[4], normals[4];
+    Counts counts[2];
+    const double* tabled;  // the table that is split up here:
+    alignas(64) uint16_t upper[32], lower[32], other[32];
 
     void begin(const Random& random, uint64_t stream)
     {
@@ -65,7 +80,7 @@ struct Draws {
         mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EBu;
         key = mixed ^ (mixed >> 31), step = random.step, element = -2;
         for (int i = 0; i < 4; i++) uniforms[i].group = normals[i].group = ~uint64_t(0);
-        counts[0].group = counts[1].group = ~uint64_t(0);
+        counts[0].group = counts[1].group = ~uint64_t(0), tabled = nullptr;
     }
 
     template <class Fill> static double* row(Row* rows, int mask, uint64_t i, uint64_t draw, Fill fill)
@@ -82,79 +97,100 @@ struct Draws {
     double* uniform(uint64_t i, uint64_t draw)
     {
         return row(uniforms, 3, i, draw, [=](uint64_t group, double* value) {
-            Words words[4];
-            philox(key, 8 * group, 2 * draw, step, words);
-            const Doubles a = fraction(words[0], words[1]), b = fraction(words[2], words[3]);
-            std::memcpy(value, &a, sizeof a);
-            std::memcpy(value + 8, &b, sizeof b);
+            for (int lane = 0; lane < 8; lane += LANES) {
+                Words words[4];
+                philox(key, 8 * group + lane, 2 * draw, step, words);
+                store(value + lane, fraction(words[0], words[1]), All{});
+                store(value + 8 + lane, fraction(words[2], words[3]), All{});
+            }
         });
     }
 
     double* normal(uint64_t i, uint64_t draw)  // Box and Muller
     {
         return row(normals, 3, i, draw, [=](uint64_t group, double* value) {
-            Words words[4];
-            philox(key, 8 * group, 2 * draw + 1, step, words);
-            const Doubles square = -2.0 * log_of_positive(1.0 - fraction(words[0], words[1]));
-            Doubles sine, cosine;
-            double length_of[8];
-            std::memcpy(length_of, &square, sizeof square);
-            for (double& x : length_of) x = std::sqrt(x);
-            Doubles length;
-            std::memcpy(&length, length_of, sizeof length);
-            sine_and_cosine_of_turns(fraction(words[2], words[3]), sine, cosine);
-            sine *= length, cosine *= length;
-            std::memcpy(value, &sine, sizeof sine);
-            std::memcpy(value + 8, &cosine, sizeof cosine);
+            for (int lane = 0; lane < 8; lane += LANES) {
+                Words words[4];
+                philox(key, 8 * group + lane, 2 * draw + 1, step, words);
+                const Doubles square = -2.0 * log_of_positive(1.0 - fraction(words[0], words[1]));
+                Doubles sine, cosine;
+                const Doubles length = each(square, [](double x) { return std::sqrt(x); });
+                sine_and_cosine_of_turns(fraction(words[2], words[3]), sine, cosine);
+                store(value + lane, sine * length, All{});
+                store(value + 8 + lane, cosine * length, All{});
+            }
         });
     }
 
-    // How many of `size` (a multiple of eight) ascending thresholds a random word of 32 bits exceeds. Its upper half
-    // mostly decides; the lower half is only made where the upper one is that of a threshold.
-    double* exceeded(uint64_t i, uint64_t draw, const double* thresholds, int size)
+    // Numbers of a distribution of at most 32 outcomes (Walker 1977, with Vose's tables). A half word of random bits
+    // holds the column of the table (5 bits) and what is compared with the column's share (11 bits). Where these are
+    // equal, another half word decides. An entry of the table is 64 * share + other, with shares of 2^27.
+    const uint16_t* number(uint64_t i, uint64_t draw, const double* table)
     {
-        Row& row = counts[draw & 1];
+        Counts& row = counts[draw & 1];
         const uint64_t group = (i & 0xffffffffu) >> 6;
-        if (__builtin_expect(row.group != group || row.draw != draw, 0)) {
-            Halves a, b, m{}, n{}, equal{};
-            halves(group, 2 * draw, a, b);
-            for (int k = 0; k < size; k += 8) {
-                Halves far{};
-                for (int l = k; l < k + 8; l++) {
-                    const Halves upper = Halves{} + uint16_t(uint32_t(thresholds[l]) >> 16);
-                    m -= Halves(a > upper), n -= Halves(b > upper);
-                    equal |= Halves(a == upper) | Halves(b == upper);
-                    far = Halves(a >= upper) | Halves(b >= upper);
-                }
-                if (!set_lanes(Longs(far) != 0)) break;
-            }
-            if (__builtin_expect(set_lanes(Longs(equal) != 0) != 0, 0)) {
-                Halves c, d;
-                halves(group, 2 * draw + 1, c, d);
-                for (int k = 0; k < size; k++) {
-                    const uint32_t threshold = uint32_t(thresholds[k]);
-                    const Halves upper = Halves{} + uint16_t(threshold >> 16), lower = Halves{} + uint16_t(threshold);
-                    m -= Halves(a == upper) & Halves(c > lower), n -= Halves(b == upper) & Halves(d > lower);
-                }
-            }
-            for (int quarter = 0; quarter < 4; quarter++) {
-                const Longs low = Longs((Words(m) >> (16 * quarter)) & 0xffffu);
-                const Longs high = Longs((Words(n) >> (16 * quarter)) & 0xffffu);
-                store(row.value + 8 * quarter, __builtin_convertvector(low, Doubles), All{});
-                store(row.value + 32 + 8 * quarter, __builtin_convertvector(high, Doubles), All{});
-            }
-            row.group = group, row.draw = draw;
+        if (__builtin_expect(row.group != group || row.draw != draw || row.table != table, 0)) {
+            if (tabled != table) read_table(table);
+            fill(group, draw, row.value);
+            row.group = group, row.draw = draw, row.table = table;
         }
         return row.value + (i & 63);
     }
 
-    // 64 random halves of words.
-    void halves(uint64_t group, uint64_t draw, Halves& a, Halves& b) const
+    void read_table(const double* table)
     {
-        Words words[4];
-        philox(key, 8 * group, draw, step, words);
-        a = Halves((words[0] & 0xffffffffu) | (words[1] << 32));
-        b = Halves((words[2] & 0xffffffffu) | (words[3] << 32));
+        for (int column = 0; column < 32; column++) {
+            const int64_t entry = int64_t(table[column]);
+            upper[column] = uint16_t(entry >> 22), lower[column] = uint16_t(entry >> 6), other[column] = entry & 63;
+        }
+        tabled = table;
+    }
+
+    void fill(uint64_t group, uint64_t draw, uint16_t* value) const
+    {
+        uint16_t random[64];
+        halves(group, 2 * draw, random);
+        bool open = false;
+#if NATIVE_WIDTH == 64 && !defined(__clang__)
+        typedef short Shorts __attribute__((vector_size(64)));
+        typedef uint16_t Halves __attribute__((vector_size(64)));
+        const Shorts uppers = load<Shorts>(upper), others = load<Shorts>(other);
+        uint32_t equal = 0;
+        for (int i = 0; i < 64; i += 32) {
+            const Halves half = load<Halves>(random + i), share = half >> 5;
+            const Shorts column = Shorts(half & 31);
+            const Shorts limit = __builtin_ia32_permvarhi512_mask(uppers, column, Shorts{}, ~0u);
+            const Shorts second = __builtin_ia32_permvarhi512_mask(others, column, Shorts{}, ~0u);
+            store(value + i, Shorts(share) < limit ? column : second, All{});
+            equal |= __builtin_ia32_cvtw2mask512(Shorts(share) == limit);
+        }
+        open = equal != 0;
+#else
+        for (int i = 0; i < 64; i++) {
+            const uint16_t column = random[i] & 31, share = random[i] >> 5;
+            value[i] = share < upper[column] ? column : other[column];
+            open |= share == upper[column];
+        }
+#endif
+        if (__builtin_expect(open, 0)) {
+            uint16_t more[64];
+            halves(group, 2 * draw + 1, more);
+            for (int i = 0; i < 64; i++) {
+                const uint16_t column = random[i] & 31;
+                if (random[i] >> 5 == upper[column] && more[i] < lower[column]) value[i] = column;
+            }
+        }
+    }
+
+    // 64 random halves of words.
+    void halves(uint64_t group, uint64_t draw, uint16_t* to) const
+    {
+        for (int lane = 0; lane < 8; lane += LANES) {
+            Words words[4];
+            philox(key, 8 * group + lane, draw, step, words);
+            store(to + 4 * lane, (words[0] & 0xffffffffu) | (words[1] << 32), All{});
+            store(to + 32 + 4 * lane, (words[2] & 0xffffffffu) | (words[3] << 32), All{});
+        }
     }
 
     uint64_t next(int64_t i)
@@ -172,6 +208,48 @@ inline Draws* draws_here()
     Draws* here = &draws;
     asm("" : "+r"(here));
     return here;
+}
+
+// Numbers as a vector of them, or of floats.
+template <class V> inline V rounded(const double* from)
+{
+    V value;
+    if constexpr (std::is_same<V, Doubles>::value) {
+        value = load<Doubles>(from);
+    } else if constexpr (std::is_same<V, Floats>::value) {
+        value = __builtin_convertvector(load<Doubles>(from), Floats);
+    } else {
+        const Floats half[2] = {rounded<Floats>(from), rounded<Floats>(from + LANES)};
+        std::memcpy(&value, half, sizeof value);
+    }
+    return value;
+}
+
+typedef uint16_t Shorts __attribute__((vector_size(2 * LANES)));
+typedef uint16_t PackedShorts __attribute__((vector_size(2 * PACKED)));
+
+// Whole numbers of 16 bits as a vector of others.
+template <class V> inline V widened(const uint16_t* from)
+{
+    V value;
+#if NATIVE_WIDTH == 64 && !defined(__clang__)
+    // Compilers take the halves of such a vector one by one.
+    typedef short Eight __attribute__((vector_size(16)));
+    typedef int Wide __attribute__((vector_size(32)));
+    if constexpr (std::is_same<V, Doubles>::value) {
+        const Wide wide = __builtin_ia32_pmovzxwd256(load<Eight>(from));
+        return __builtin_ia32_cvtdq2pd512_mask(wide, V{}, (unsigned char)255);
+    }
+#endif
+    if constexpr (lanes_of<V> < 4) {
+        for (int lane = 0; lane < lanes_of<V>; lane++) value[lane] = from[lane];
+    } else {
+        constexpr bool packed = lanes_of<V> == PACKED;
+        using From = typename std::conditional<packed, PackedShorts, Shorts>::type;
+        using Wholes = typename std::conditional<packed, PackedInts, Ints>::type;
+        value = __builtin_convertvector(__builtin_convertvector(load<From>(from), Wholes), V);
+    }
+    return value;
 }
 
 }  // namespace native

@@ -115,6 +115,7 @@ struct Network {
     int64_t stop;       // not 0: end before the next tick
     int64_t endless;    // do not look at the clocks' ends
     int64_t profile;
+    int64_t entries;  // how often Python called compiled code
     int64_t threads;
     double least;  // work, in nanoseconds, that is worth handing out
     void* pool;    // the threads, once they are there

@@ -66,7 +66,8 @@ def _streams(steps: list[Step]) -> dict[int, int]:
         if step.codeobject is not None and step.codeobject.draws:
             numbers = [int(number) for number in re.findall(r"_(\d+)(?=_|$)", step.obj.name)]
             name = re.sub(r"_\d+(?=_|$)", "", step.obj.name)
-            named.setdefault((name, step.codeobject.template_name), []).append((numbers, id(step)))
+            what = "stateupdate" if step.codeobject.template_name == "fused" else step.codeobject.template_name
+            named.setdefault((name, what), []).append((numbers, id(step)))
     found = {}
     for key, members in named.items():
         for rank, (_, step_id) in enumerate(sorted(members)):

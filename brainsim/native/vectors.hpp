@@ -1,20 +1,86 @@
 // brainsim.native: vectors of numbers, and functions of them, for compilers that know vector extensions (g++, clang++).
 //
-// A vector has eight lanes whatever the processor: with AVX-512 that is one register of doubles, with AVX2 or NEON the
-// compiler uses several. Arithmetic is IEEE's, lane by lane, so it gives what a loop over scalars gives, bit for bit.
+// A vector fills a register of the processor: LANES numbers of 64 bits, as many of 32 bits where a loop has both, or
+// twice as many where it has only those ("packed"). Compilers make poor code of vectors that take several registers.
+// Arithmetic is IEEE's, lane by lane, so it gives what a loop over scalars gives, bit for bit, whatever the width.
 // exp and its kin are our own; docs/native.md says how far they may be from the exact value.
+#include <type_traits>
+
+#if defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#define NATIVE_WIDTH 64
+#elif defined(__AVX2__)
+#define NATIVE_WIDTH 32
+#else
+#define NATIVE_WIDTH 16
+#endif
+
 namespace native {
 
-typedef double Doubles __attribute__((vector_size(64)));
-typedef float Floats __attribute__((vector_size(32)));
-typedef int64_t Longs __attribute__((vector_size(64)));
-typedef uint64_t Words __attribute__((vector_size(64)));
-typedef int32_t Ints __attribute__((vector_size(32)));
-typedef char Bytes __attribute__((vector_size(8)));
+enum { WIDTH = NATIVE_WIDTH, LANES = WIDTH / 8, PACKED = WIDTH / 4 };
+
+typedef double Doubles __attribute__((vector_size(WIDTH)));
+typedef float Floats __attribute__((vector_size(WIDTH / 2)));
+typedef int64_t Longs __attribute__((vector_size(WIDTH)));
+typedef uint64_t Words __attribute__((vector_size(WIDTH)));
+typedef int32_t Ints __attribute__((vector_size(WIDTH / 2)));
+typedef float PackedFloats __attribute__((vector_size(WIDTH)));
+typedef int32_t PackedInts __attribute__((vector_size(WIDTH)));
+typedef char Bytes __attribute__((vector_size(LANES)));
+typedef char PackedBytes __attribute__((vector_size(PACKED)));
+
+template <class V> using lane_of = typename std::decay<decltype(V{}[0])>::type;
+template <class V> constexpr int lanes_of = sizeof(V) / sizeof(lane_of<V>);
 
 inline Doubles doubles(double value) { return Doubles{} + value; }
 inline Longs bits(Doubles value) { return reinterpret_cast<Longs>(value); }
 inline Doubles from_bits(Longs value) { return reinterpret_cast<Doubles>(value); }
+
+// How many lanes are in use: all of them, or (at the end of an array) the first few.
+struct All {};
+template <class V> inline int64_t lanes_in_use(All) { return lanes_of<V>; }
+template <class V> inline int64_t lanes_in_use(int64_t lanes) { return lanes; }
+
+// The lanes whose mask is set, as one bit each.
+inline uint64_t mask_bits(const Longs& mask)
+{
+#if defined(__clang__) || !defined(__SSE2__)
+    uint64_t found = 0;
+    for (int lane = 0; lane < LANES; lane++) found |= uint64_t(mask[lane] & 1) << lane;
+    return found;
+#elif NATIVE_WIDTH == 64
+    typedef long long Wide __attribute__((vector_size(64)));
+    return uint8_t(__builtin_ia32_cvtq2mask512(Wide(mask)));
+#elif NATIVE_WIDTH == 32
+    return uint64_t(__builtin_ia32_movmskpd256(reinterpret_cast<Doubles>(mask)));
+#else
+    return uint64_t(__builtin_ia32_movmskpd(reinterpret_cast<Doubles>(mask)));
+#endif
+}
+inline uint64_t mask_bits(const PackedInts& mask)
+{
+#if defined(__clang__) || !defined(__SSE2__)
+    uint64_t found = 0;
+    for (int lane = 0; lane < PACKED; lane++) found |= uint64_t(mask[lane] & 1) << lane;
+    return found;
+#elif NATIVE_WIDTH == 64
+    return uint16_t(__builtin_ia32_cvtd2mask512(mask));
+#elif NATIVE_WIDTH == 32
+    return uint64_t(__builtin_ia32_movmskps256(reinterpret_cast<PackedFloats>(mask)));
+#else
+    return uint64_t(__builtin_ia32_movmskps(reinterpret_cast<PackedFloats>(mask)));
+#endif
+}
+inline uint64_t mask_bits(const Ints& mask) { return mask_bits(__builtin_convertvector(mask, Longs)); }
+
+template <class V, class Lanes> inline uint64_t lane_bits(const V& mask, Lanes lanes)
+{
+    return mask_bits(mask) & ((uint64_t(1) << lanes_in_use<V>(lanes)) - 1);
+}
+
+template <class V> inline bool all_set(const V& mask)
+{
+    return mask_bits(mask) == (uint64_t(1) << lanes_of<V>) - 1;
+}
 
 // exp: 2^n * e^r with |r| <= ln(2)/2. (e^r - 1 - r) / r^2 is a polynomial of degree 9 through its values at Chebyshev's
 // points, which is right to 2e-17. Zero below -745.2, infinite above 709.8.
@@ -35,22 +101,13 @@ inline Doubles exp(Doubles x)
     return (power * from_bits((half + 1023) << 52)) * from_bits((whole - half + 1023) << 52);
 }
 
-// Whether a mask is set in all lanes.
-inline bool all_set(Longs mask)
-{
-    const Bytes bytes = __builtin_convertvector(mask, Bytes);
-    uint64_t word;
-    std::memcpy(&word, &bytes, sizeof word);
-    return word == ~uint64_t(0);
-}
-
 // exp where only the lanes in a mask matter, as the others are multiplied by zero (so they must be finite).
 inline Doubles exp_where(Doubles value, Longs mask)
 {
     return all_set(~mask & (value < 709.0)) ? doubles(1.0) : exp(value);
 }
 
-// exp where many elements often have the same argument: that of the last eight that were all alike is remembered.
+// exp where many elements often have the same argument: that of the last few that were all alike is remembered.
 struct RememberedExp {
     mutable Doubles x = doubles(NAN), y{};  // the bodies of loops are constants, apart from what they remember
 
@@ -63,7 +120,7 @@ struct RememberedExp {
     }
 };
 
-inline Floats exp(Floats x)
+template <class Floats, class Ints> inline Floats exp_of_floats(Floats x)
 {
     const Floats limited = x < -104.0f ? Floats{} - 104.0f : (x > 89.0f ? Floats{} + 89.0f : x);
     const Floats shifted = limited * 0x1.715476p0f + 0x1.8p23f;
@@ -79,6 +136,8 @@ inline Floats exp(Floats x)
     const Ints half = whole >> 1;
     return (power * reinterpret_cast<Floats>((half + 127) << 23)) * reinterpret_cast<Floats>((whole - half + 127) << 23);
 }
+inline Floats exp(Floats x) { return exp_of_floats<Floats, Ints>(x); }
+inline PackedFloats exp(PackedFloats x) { return exp_of_floats<PackedFloats, PackedInts>(x); }
 
 // The natural logarithm of a positive normal number.
 inline Doubles log_of_positive(Doubles x)
@@ -106,7 +165,7 @@ inline Doubles log(Doubles x)
     const Longs ordinary = (x >= 0x1p-1022) & (x < INFINITY);
     Doubles found = log_of_positive(x);
     if (all_set(ordinary)) return found;
-    for (int lane = 0; lane < 8; lane++)
+    for (int lane = 0; lane < LANES; lane++)
         if (!ordinary[lane]) found[lane] = std::log(x[lane]);
     return found;
 }
@@ -136,13 +195,6 @@ inline void sine_and_cosine_of_turns(Doubles u, Doubles& sine, Doubles& cosine)
     cosine = ((quarter + 1) & 2) != 0 ? -b : b;
 }
 
-}  // namespace native
-
-namespace native {
-
-// How many lanes are in use: all of them, or (at the end of an array) the first few.
-struct All {};
-
 template <class V, class T> inline V load(const T* from, All = {})
 {
     V value;
@@ -150,11 +202,25 @@ template <class V, class T> inline V load(const T* from, All = {})
     return value;
 }
 
-// (Loops: memcpy of a size that is not known would be a call. Lanes that are not in use repeat the first.)
+// Lanes that are not in use repeat the first. (Loops: memcpy of a size that is not known would be a call.)
 template <class V, class T> inline V load(const T* from, int64_t lanes)
 {
+#if NATIVE_WIDTH == 64
+    // A mask of the lanes in use: the processor does not touch the memory of the others.
+    typedef long long Wide __attribute__((vector_size(64)));
+    typedef int Packed __attribute__((vector_size(64)));
+    typedef int Half __attribute__((vector_size(32)));
+    const V first = V{} + from[0];
+    const unsigned mask = (1u << lanes) - 1;
+    if constexpr (sizeof(T) == 8 && sizeof(V) == 64)
+        return V(__builtin_ia32_loaddqudi512_mask(reinterpret_cast<const long long*>(from), Wide(first), uint8_t(mask)));
+    if constexpr (sizeof(T) == 4 && sizeof(V) == 64)
+        return V(__builtin_ia32_loaddqusi512_mask(reinterpret_cast<const int*>(from), Packed(first), uint16_t(mask)));
+    if constexpr (sizeof(T) == 4 && sizeof(V) == 32)
+        return V(__builtin_ia32_loaddqusi256_mask(reinterpret_cast<const int*>(from), Half(first), uint8_t(mask)));
+#endif
     V value;
-    for (int lane = 0; lane < 8; lane++) value[lane] = from[lane < lanes ? lane : 0];
+    for (int lane = 0; lane < lanes_of<V>; lane++) value[lane] = from[lane < lanes ? lane : 0];
     return value;
 }
 
@@ -162,70 +228,98 @@ template <class V, class T> inline void store(T* to, const V& value, All) { std:
 
 template <class V, class T> inline void store(T* to, const V& value, int64_t lanes)
 {
+#if NATIVE_WIDTH == 64
+    typedef long long Wide __attribute__((vector_size(64)));
+    typedef int Packed __attribute__((vector_size(64)));
+    typedef int Half __attribute__((vector_size(32)));
+    const unsigned mask = (1u << lanes) - 1;
+    if constexpr (sizeof(T) == 8 && sizeof(V) == 64)
+        return __builtin_ia32_storedqudi512_mask(reinterpret_cast<long long*>(to), Wide(value), uint8_t(mask));
+    if constexpr (sizeof(T) == 4 && sizeof(V) == 64)
+        return __builtin_ia32_storedqusi512_mask(reinterpret_cast<int*>(to), Packed(value), uint16_t(mask));
+    if constexpr (sizeof(T) == 4 && sizeof(V) == 32)
+        return __builtin_ia32_storedqusi256_mask(reinterpret_cast<int*>(to), Half(value), uint8_t(mask));
+#endif
     for (int lane = 0; lane < lanes; lane++) to[lane] = value[lane];
-}
-
-inline uint64_t load_bytes(const char* from, All) { return load<uint64_t>(from); }
-inline uint64_t load_bytes(const char* from, int64_t lanes)
-{
-    uint64_t word = 0;
-    for (int lane = 0; lane < lanes; lane++) word |= uint64_t(uint8_t(from[lane])) << (8 * lane);
-    return word;
 }
 
 // One value for each lane, so many places apart.
 template <class V, class T> inline V load_strided(const T* from, int64_t apart, All)
 {
-    return V{from[0], from[apart], from[2 * apart], from[3 * apart],
-             from[4 * apart], from[5 * apart], from[6 * apart], from[7 * apart]};
+    if constexpr (lanes_of<V> == 8)
+        return V{from[0], from[apart], from[2 * apart], from[3 * apart],
+                 from[4 * apart], from[5 * apart], from[6 * apart], from[7 * apart]};
+    V value;
+    for (int lane = 0; lane < lanes_of<V>; lane++) value[lane] = from[lane * apart];
+    return value;
 }
 
 template <class V, class T> inline V load_strided(const T* from, int64_t apart, int64_t lanes)
 {
     V value;
-    for (int lane = 0; lane < 8; lane++) value[lane] = from[(lane < lanes ? lane : 0) * apart];
+    for (int lane = 0; lane < lanes_of<V>; lane++) value[lane] = from[(lane < lanes ? lane : 0) * apart];
     return value;
 }
 
-template <class V, class T> inline void store_strided(T* to, int64_t apart, const V& value, All)
+template <class V, class T, class Lanes>
+inline void store_strided(T* to, int64_t apart, const V& value, Lanes lanes)
 {
-    for (int lane = 0; lane < 8; lane++) to[lane * apart] = value[lane];
-}
-
-template <class V, class T> inline void store_strided(T* to, int64_t apart, const V& value, int64_t lanes)
-{
-    for (int lane = 0; lane < lanes; lane++) to[lane * apart] = value[lane];
+    for (int lane = 0; lane < lanes_in_use<V>(lanes); lane++) to[lane * apart] = value[lane];
 }
 
 // Truth values: bytes in memory, all bits of a lane in vectors.
-template <class V, class Lanes> inline V load_mask(const char* from, Lanes lanes)
+template <class V> inline V load_mask(const char* from, All)
 {
-    // Each lane looks at its byte of the eight: compilers make more of this than of widening bytes.
-    const Longs all = Longs{} + int64_t(load_bytes(from, lanes));
-    const Longs bytes = {255, 255l << 8, 255l << 16, 255l << 24, 255l << 32, 255l << 40, 255l << 48, -1l << 56};
-    return __builtin_convertvector((all & bytes) != 0, V);
+#if NATIVE_WIDTH == 64
+    if constexpr (lanes_of<V> == 8) {
+        // Each lane looks at its byte of the eight: compilers make more of this than of widening bytes.
+        const Longs all = Longs{} + load<int64_t>(from);
+        const Longs bytes = {255, 255l << 8, 255l << 16, 255l << 24, 255l << 32, 255l << 40, 255l << 48, -1l << 56};
+        return __builtin_convertvector((all & bytes) != 0, V);
+    }
+#endif
+    V value;
+    if constexpr (lanes_of<V> == 2) {
+        value[0] = -int(from[0] != 0), value[1] = -int(from[1] != 0);
+    } else {
+        using B = typename std::conditional<lanes_of<V> == LANES, Bytes, PackedBytes>::type;
+        value = __builtin_convertvector(load<B>(from) != 0, V);
+    }
+    return value;
+}
+template <class V> inline V load_mask(const char* from, int64_t lanes)
+{
+    V value;
+    for (int lane = 0; lane < lanes_of<V>; lane++) value[lane] = -lane_of<V>(from[lane < lanes ? lane : 0] != 0);
+    return value;
 }
 
-template <class V, class Lanes> inline void store_mask(char* to, const V& value, Lanes lanes)
+template <class V> inline void store_mask(char* to, const V& value, All)
 {
-    store(to, __builtin_convertvector(value, Bytes) & 1, lanes);
+    if constexpr (lanes_of<V> == 2) {
+        to[0] = value[0] & 1, to[1] = value[1] & 1;
+    } else {
+        using B = typename std::conditional<lanes_of<V> == LANES, Bytes, PackedBytes>::type;
+        store(to, __builtin_convertvector(value, B) & 1, All{});
+    }
+}
+template <class V> inline void store_mask(char* to, const V& value, int64_t lanes)
+{
+    for (int lane = 0; lane < lanes; lane++) to[lane] = value[lane] & 1;
 }
 
 // Values at listed places.
-inline int64_t lanes_in_use(All) { return 8; }
-inline int64_t lanes_in_use(int64_t lanes) { return lanes; }
-
 template <class V, class T, class I, class Lanes> inline V gather(const T* from, const I* places, Lanes lanes)
 {
     V value;
-    for (int lane = 0; lane < 8; lane++) value[lane] = from[places[lane < lanes_in_use(lanes) ? lane : 0]];
+    for (int lane = 0; lane < lanes_of<V>; lane++) value[lane] = from[places[lane < lanes_in_use<V>(lanes) ? lane : 0]];
     return value;
 }
 
 template <class V, class T, class I, class Lanes>
 inline void scatter(T* to, const I* places, const V& value, Lanes lanes)
 {
-    for (int lane = 0; lane < lanes_in_use(lanes); lane++) to[places[lane]] = value[lane];
+    for (int lane = 0; lane < lanes_in_use<V>(lanes); lane++) to[places[lane]] = value[lane];
 }
 
 template <class V, class I, class Lanes> inline V gather_mask(const char* from, const I* places, Lanes lanes)
@@ -239,41 +333,15 @@ inline void scatter_mask(char* to, const I* places, const V& value, Lanes lanes)
     scatter(to, places, V(value & 1), lanes);
 }
 
-// The lanes in use whose mask is set, as one byte each.
-template <class V> inline uint64_t set_lanes(const V& mask, int64_t lanes = 8)
-{
-    const Bytes bytes = __builtin_convertvector(mask, Bytes);
-    uint64_t word = 0;
-    std::memcpy(&word, &bytes, size_t(lanes));
-    return word;
-}
-
-// Cells that have an event, among 64 that are looked at together: one bit each.
-struct Found {
-    mutable uint64_t cells = 0;
-};
-
-// The lanes in use whose mask is set, as one bit each.
-template <class V, class Lanes> inline uint64_t lane_bits(const V& mask, Lanes lanes)
-{
-#if defined(__AVX512DQ__) && !defined(__clang__)
-    typedef long long Wide __attribute__((vector_size(64)));
-    const uint8_t set = __builtin_ia32_cvtq2mask512(Wide(__builtin_convertvector(mask, Longs)));
-    return set & ((1u << lanes_in_use(lanes)) - 1);
-#else
-    return ((set_lanes(mask, lanes_in_use(lanes)) & 0x8040201008040201u) * 0x0101010101010101u) >> 56;
-#endif
-}
-
 template <class V, class F> inline V each(V x, F function)
 {
-    for (int lane = 0; lane < 8; lane++) x[lane] = function(x[lane]);
+    for (int lane = 0; lane < lanes_of<V>; lane++) x[lane] = function(x[lane]);
     return x;
 }
 
 template <class V, class F> inline V each(V x, V y, F function)
 {
-    for (int lane = 0; lane < 8; lane++) x[lane] = function(x[lane], y[lane]);
+    for (int lane = 0; lane < lanes_of<V>; lane++) x[lane] = function(x[lane], y[lane]);
     return x;
 }
 
@@ -286,6 +354,10 @@ template <int N, class V> inline V power(V x)
 
 inline Doubles absolute(Doubles x) { return from_bits(bits(x) & 0x7fffffffffffffff); }
 inline Floats absolute(Floats x) { return reinterpret_cast<Floats>(reinterpret_cast<Ints>(x) & 0x7fffffff); }
+inline PackedFloats absolute(PackedFloats x)
+{
+    return reinterpret_cast<PackedFloats>(reinterpret_cast<PackedInts>(x) & 0x7fffffff);
+}
 template <class V> inline V clipped(V x, V low, V high) { return x < low ? low : (x > high ? high : x); }
 
 // The least time from which on `steps_of` is at least `steps`: it never falls as the time grows.
@@ -301,14 +373,96 @@ template <class Steps> inline double least_time(Steps steps_of, int64_t steps, d
     return -INFINITY;  // a number of steps that is none
 }
 
-// The body of a loop, for every eight elements (from a place on) and then for those that are left.
-template <class Body> inline void in_vectors(int64_t from, int64_t to, Body body)
+// The body of a loop, for all full vectors (from a place on) and then for the elements that are left.
+template <int STEP = LANES, class Body> inline void in_vectors(int64_t from, int64_t to, Body body)
 {
     int64_t i = from;
-    for (; i + 8 <= to; i += 8) body(i, All{});
+    for (; i + STEP <= to; i += STEP) body(i, All{});
     if (i < to) body(i, to - i);
 }
 
-template <class Body> inline void in_vectors(int64_t size, Body body) { in_vectors(0, size, body); }
+template <int STEP = LANES, class Body> inline void in_vectors(int64_t size, Body body)
+{
+    in_vectors<STEP>(0, size, body);
+}
+
+// The same for a body that returns a bit for each lane; `note` gets those of 64 elements, if any is set.
+template <int STEP, class Body, class Note>
+inline void events_in_vectors(int64_t from, int64_t to, Body body, Note note)
+{
+    int64_t i = from;
+    for (; i + 64 <= to; i += 64) {
+        uint64_t found = 0;
+        for (int j = 0; j < 64; j += STEP) found |= body(i + j, All{}) << j;
+        if (found) note(i, found);
+    }
+    uint64_t found = 0;
+    const int64_t first = i;
+    for (; i + STEP <= to; i += STEP) found |= body(i, All{}) << (i - first);
+    if (i < to) found |= body(i, to - i) << (i - first);
+    if (found) note(first, found);
+}
+
+// The cells that are refractory, in the order of their spikes.
+struct Recent {
+    int64_t steps;  // that they are refractory
+    double dt, least;  // so long, in time
+    int64_t entry;     // the call of compiled code in which all cells were looked at
+    int64_t sorted, head, count, unused;
+    int32_t cells[1];  // a ring, as long as there are cells
+
+    void push(int32_t cell, int64_t size)
+    {
+        int64_t place = head + count++;
+        cells[place < size ? place : place - size] = cell;
+    }
+
+    // Shell's sort, by the times of spikes: those of one time step stand in any order.
+    void sort(const double* lastspike)
+    {
+        int64_t gap = 1;
+        while (gap < count / 3) gap = 3 * gap + 1;
+        for (; gap > 0; gap /= 3)
+            for (int64_t i = gap; i < count; i++) {
+                const int32_t cell = cells[i];
+                int64_t place = i;
+                for (; place >= gap && lastspike[cells[place - gap]] > lastspike[cell]; place -= gap)
+                    cells[place] = cells[place - gap];
+                cells[place] = cell;
+            }
+        sorted = 1;
+    }
+};
+
+// Let cells leave the queue that are refractory no more; once in each call of compiled code, look at all of them.
+template <class Steps>
+inline void release(
+    Recent& recent, const double* lastspike, char* not_refractory, int64_t size, double t, double dt, int64_t steps,
+    Steps steps_of, int64_t entry)
+{
+    if (recent.dt != dt || recent.steps != steps || recent.entry == 0) {
+        recent.dt = dt, recent.steps = steps, recent.entry = -1;
+        recent.least = least_time(steps_of, steps, dt);
+    }
+    const double least = recent.least;
+    if (recent.entry != entry) {
+        recent.entry = entry, recent.sorted = recent.head = recent.count = 0;
+        events_in_vectors<LANES>(0, size, [&](const int64_t i, auto lanes) {
+            const Longs free = (t - load<Doubles>(lastspike + i, lanes)) >= least;
+            store_mask(not_refractory + i, free, lanes);
+            return lane_bits(Longs(~free), lanes);
+        }, [&](const int64_t first, uint64_t found) {
+            for (; found; found &= found - 1) recent.push(int32_t(first + __builtin_ctzll(found)), size);
+        });
+        return;
+    }
+    if (!recent.sorted) recent.sort(lastspike);
+    for (; recent.count; recent.count--) {
+        const int32_t cell = recent.cells[recent.head];
+        if (!(t - lastspike[cell] >= least)) break;
+        not_refractory[cell] = true;
+        if (++recent.head == size) recent.head = 0;
+    }
+}
 
 }  // namespace native

@@ -97,7 +97,7 @@ def test_distributions(name, distribution, native):
 
 
 @pytest.mark.parametrize("n, rate", [(1000, 20 * Hz), (7, 6000 * Hz), (160, 8 * Hz), (3, 200 * Hz), (1, 5000 * Hz)])
-@pytest.mark.parametrize("rewrites", ["all", "none"])
+@pytest.mark.parametrize("rewrites", ["all", "none", "-binomial"])
 def test_poisson_input_is_binomial(n, rate, rewrites, native):
     b2.set_device("native", rewrites=rewrites)
     group = b2.NeuronGroup(5000, "x : 1")
@@ -119,7 +119,7 @@ def test_poisson_input_is_binomial(n, rate, rewrites, native):
 
 
 def test_numbers_from_a_table_are_those_of_whole_words(native):
-    """Half words decide, but for those that equal half a threshold: some twenty here."""
+    """Half words decide, but for those whose upper eleven bits are a share's: some fifty here."""
     cells = 100003
     group = b2.NeuronGroup(cells, "x : 1")
     drive = b2.PoissonInput(group, "x", 1000, 20 * Hz, weight=1)
@@ -127,27 +127,32 @@ def test_numbers_from_a_table_are_those_of_whole_words(native):
     session = native.prepare(b2.Network(group, drive))
     native.step()
     key, element = key_of(session), np.arange(cells)
-    lane = [8 * (element // 64) + element % 8, np.zeros(cells, int), np.zeros(cells, int), np.zeros(cells, int)]
+    lane = [8 * (element // 64) + element % 32 // 4, *np.zeros((3, cells), int)]
     halves = []
     for draw in (0, 1):
         lane[1] = np.full(cells, draw)
         words = np.array(philox(lane, [key & 0xFFFFFFFF, key >> 32]))
-        word = words[2 * (element % 64 // 32) + element % 32 // 16, element]
-        halves.append(
-            (word >> np.uint64(16)) * (element % 16 // 8) + (word & np.uint64(0xFFFF)) * (1 - element % 16 // 8)
-        )
-    word = halves[0].astype(np.int64) * 65536 + halves[1].astype(np.int64)
-    table = np.array(binomial.thresholds(1000, 0.002))
-    np.testing.assert_array_equal(group.x[:], (word[:, None] > table).sum(axis=1))
-    assert 5 < np.isin(halves[0].astype(np.int64), table.astype(np.int64) >> 16).sum() < 1000
+        word = words[2 * (element % 64 // 32) + element % 4 // 2, element].astype(np.int64)
+        halves.append(np.where(element % 2 == 1, word >> 16, word & 0xFFFF))
+    column, share = halves[0] & 31, (halves[0] >> 5) << 16 | halves[1]
+    shares, others = np.array(binomial.table(1000, 0.002)).T
+    np.testing.assert_array_equal(group.x[:], np.where(share < shares[column], column, others[column]))
+    assert 10 < np.sum(halves[0] >> 5 == shares[column] >> 16) < 200
 
 
 def test_tables_hold_the_distribution():
-    for n, p in ((1000, 0.002), (5, 0.4), (100000, 1e-4), (1, 0.5)):
-        table = (np.array(binomial.thresholds(n, p)) + 1) / 2.0**32
-        np.testing.assert_allclose(table, stats.binom.cdf(np.arange(len(table)), n, p), atol=2e-9)
-        assert len(table) % 8 == 0
+    for n, p in ((1000, 0.002), (5, 0.4), (50000, 1e-4), (1, 0.5), (3, 0.0), (20, 1e-7)):
+        found = np.zeros(32)
+        for column, (share, other) in enumerate(binomial.table(n, p)):
+            assert 0 <= share <= 2**27
+            found[column] += share / 2.0**32
+            found[other] += (2**27 - share) / 2.0**32
+        np.testing.assert_allclose(found, stats.binom.pmf(np.arange(32), n, p), atol=4e-10)
+        assert found.sum() == 1
+        assert binomial.legal(n, p) is None
+    assert binomial.legal(100000, 1e-4) is not None
     assert binomial.legal(100000, 0.5) is not None
+    assert binomial.legal(100, 0.2) is not None
 
 
 def test_streams_belong_to_names_and_seeds(native):

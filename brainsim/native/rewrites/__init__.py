@@ -15,7 +15,9 @@ from typing import Any
 
 #: Name: what is done. The modules say when.
 REWRITES = {
-    "vectors": "loops over cells take eight at a time",
+    "vectors": "loops over cells take several at a time, as many as fill a register",
+    "fuse": "state update and threshold are one loop",
+    "release": "refractory cells stand in a queue, so that times of spikes are read for those that leave it",
     "refractory": "refractory cells are found by one comparison of times",
     "exp": "exponentials are computed eight at a time, by our own function",
     "targets": "the cells that spikes reach are read in the order of arrival, in 16 bits if possible",
@@ -66,6 +68,7 @@ class Draft:
 
     rewrites: frozenset[str]  # that may be used
     names: dict[Any, str] = field(default_factory=dict)  # of the arrays in the text
+    no_release: str | None = None  # why refractory cells cannot stand in a queue, see refractory.py
     kept: frozenset[str] = frozenset()  # variables of synapses that cells keep, see traces.py
     written: set[Any] = field(default_factory=set)  # variables
     access: Any = None  # what it reaches, see threads.py

@@ -1,4 +1,4 @@
-"""Brian2's expressions as C++ over vectors of eight elements.
+"""Brian2's expressions as C++ over vectors.
 
 An expression that holds no vector stays a scalar one and is rendered by Brian2. Types follow C++: arithmetic of
 different types is done in the wider one. Truth values are masks (all bits set or none) of 64 or of 32 bits a lane.
@@ -30,6 +30,8 @@ class Value:
 
 
 VECTORS = {"double": "Doubles", "float": "Floats", "long": "Longs", "int": "Ints", "mask64": "Longs", "mask32": "Ints"}
+#: In loops over numbers of 32 bits alone.
+PACKED = {"float": "PackedFloats", "int": "PackedInts", "mask32": "PackedInts"}
 _SCALARS = {"double": "double", "float": "float", "long": "int64_t", "int": "int32_t", "bool": "bool"}
 _ORDER = ["int", "long", "float", "double"]
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
@@ -73,10 +75,12 @@ class Renderer:
         The vectors, and the scalars that are no constants, by name.
     rewrites
         The rewrites that may be used.
+    packed
+        Whether vectors are full of numbers of 32 bits, and there are no others.
     """
 
-    def __init__(self, generator: Any, names: dict[str, Value], rewrites: frozenset[str]) -> None:
-        self.generator, self.names, self.rewrites = generator, names, rewrites
+    def __init__(self, generator: Any, names: dict[str, Value], rewrites: frozenset[str], packed: bool = False) -> None:
+        self.generator, self.names, self.rewrites, self.packed = generator, names, rewrites, packed
         self.mask = "mask64"
         self.draw = 0  # the number of the next random number's place in the text
         self.before: list[str] = []  # scalar lines that the expressions need
@@ -92,6 +96,13 @@ class Renderer:
     def render(self, expression: str) -> Value:
         return self._value(ast.parse(expression.strip(), mode="eval").body)
 
+    def vector(self, kind: str) -> str:
+        """The name of the type of a vector."""
+        found = (PACKED if self.packed else VECTORS).get(kind)
+        if found is None:
+            raise NotLegal("it has numbers of 64 bits")
+        return f"native::{found}"
+
     # --- conversions ------------------------------------------------------------------------------------------------
 
     def convert(self, value: Value, kind: str) -> str:
@@ -99,8 +110,8 @@ class Renderer:
         if not value.vector:
             if kind.startswith("mask"):
                 lane = "int64_t" if kind == "mask64" else "int32_t"
-                return f"(native::{VECTORS[kind]}{{}} - {lane}(bool({value.text})))"
-            return f"(native::{VECTORS[kind]}{{}} + {_SCALARS[kind]}({value.text}))"
+                return f"({self.vector(kind)}{{}} - {lane}(bool({value.text})))"
+            return f"({self.vector(kind)}{{}} + {_SCALARS[kind]}({value.text}))"
         if value.kind == kind:
             return value.text
         if kind.startswith("mask") and not value.kind.startswith("mask"):
@@ -108,7 +119,7 @@ class Renderer:
         if VECTORS[value.kind] == VECTORS[kind]:  # a mask as a whole number
             return f"({value.text} & 1)"
         text = value.text if not value.kind.startswith("mask") or kind.startswith("mask") else f"({value.text} & 1)"
-        return f"__builtin_convertvector({text}, native::{VECTORS[kind]})"
+        return f"__builtin_convertvector({text}, {self.vector(kind)})"
 
     def _compare_zero(self, value: Value) -> Value:
         return Value(f"({value.text} != 0)", "mask64" if value.kind in ("double", "long") else "mask32", True)
@@ -200,7 +211,7 @@ class Renderer:
         factors = list(_factors(node))
         conditions = [factor.args[0] for factor in factors if isinstance(factor, ast.Call) and _is_call(factor, "int")]
         conditions = [test for test in conditions if isinstance(test, ast.Compare) and self._holds_vector(test)]
-        for factor in factors if conditions else ():
+        for factor in factors if conditions and not self.packed else ():
             parts = [factor]
             if isinstance(factor, ast.BinOp) and isinstance(factor.op, (ast.Add, ast.Sub)):
                 parts = [factor.left, factor.right]
@@ -264,7 +275,10 @@ class Renderer:
         ):
             self.draw += 1
             translated = self.generator.func_name_replacements.get(name, name)
-            return Value(f"{translated}_vector(*_draws, _idx, {self.draw - 1})", "double", True)
+            if f"{translated}_vector" not in str(function.implementations[self.generator.codeobj_class].get_code(None)):
+                raise NotLegal(f"'{name}' draws its numbers step by step")
+            kind = "float" if self.generator.prefers_floats() else "double"
+            return Value(f"{translated}_vector<{self.vector(kind)}>(*_draws, _idx, {self.draw - 1})", kind, True)
         if getattr(function, "eight", None):
             return self._eight(node, function)
         if function is not DEFAULT_FUNCTIONS.get(name):
@@ -281,16 +295,18 @@ class Renderer:
             return Value(f"native::absolute({arguments[0].text})", arguments[0].kind, True)
         if name == "sign":
             (value,) = arguments
-            kind = "long" if value.kind == "double" else "int"
+            kind = "long" if value.kind in ("double", "long") else "int"
             return Value(f"(({value.text} < 0) - ({value.text} > 0))", kind, True)
         if name == "exp" and "exp" in self.rewrites:
             self.used.add("exp")
             value = arguments[0]
             kind = "float" if value.kind == "float" else "double"
             return Value(self._exp(node, self.convert(value, kind), kind), kind, True)
-        if name == "log" and "exp" in self.rewrites and arguments[0].kind == "double":
+        if name == "log" and "exp" in self.rewrites and arguments[0].kind in ("double", "float"):
+            self.vector("double")  # float32 goes through float64
             self.used.add("exp")
-            return Value(f"native::log({arguments[0].text})", "double", True)
+            found = Value(f"native::log({self.convert(arguments[0], 'double')})", "double", True)
+            return Value(self.convert(found, arguments[0].kind), arguments[0].kind, True)
         if name in _LANE_BY_LANE:
             return self._lane_by_lane(name, arguments[0])
         raise NotLegal(f"it uses the function '{name}'")
@@ -298,6 +314,8 @@ class Renderer:
     def _eight(self, node: ast.Call, function: Function) -> Value:
         """A function that is prepared once for a row and then called for eight spikes, see matrix.py."""
         text, name = ast.unparse(node), node.func.id  # type: ignore[attr-defined]
+        if self.packed:
+            raise NotLegal("it has numbers of 64 bits")
         values = [self._value(argument) for argument in node.args]
         for place in function.eight:
             held = {inner.id for inner in ast.walk(node.args[place]) if isinstance(inner, ast.Name)}
@@ -339,7 +357,9 @@ class Renderer:
             arguments.append(place)
         called = self.generator.func_name_replacements.get(name, name)
         self.calls.append(f"{called}({', '.join(arguments)})")
-        return Value(f"native::load<native::Doubles>(_call_{len(self.calls) - 1} + _at, _lanes)", "double", True)
+        return Value(
+            f"native::load<{self.vector('double')}>(_call_{len(self.calls) - 1} + _at, _lanes)", "double", True
+        )
 
     def _clip(self, value: Value, low: Value, high: Value) -> Value:
         if not value.vector or value.kind not in ("double", "float"):

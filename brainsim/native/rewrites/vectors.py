@@ -1,9 +1,10 @@
-"""vectors: loops over cells take eight at a time, in vectors the compiler is told about.
+"""vectors: loops over cells take several at a time, in vectors the compiler is told about.
 
 Legal where every statement works on the cell's own values: arrays are read and written at the place of the cell (or of
 the cell of a subgroup), and functions are those of expressions.py. Loops over synapses are such loops too, and may read
 values of the cells at their ends, which are picked up one by one. Arithmetic is the same operations in the same order,
-so results are the same bits. Two modules say what else may happen inside: refractory.py and, for exp, docs/native.md.
+so results are the same bits. Vectors fill a register (see vectors.hpp): loops that hold numbers of 32 bits alone take
+twice as many elements as others. What else may happen inside: see refractory.py and, for exp, docs/native.md.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from brainsim.native.rewrites import refractory
 from brainsim.native.rewrites.expressions import VECTORS, NotLegal, Renderer, Value, kind_of
 
 NAME = "vectors"
-TEMPLATES = ("stateupdate", "threshold", "reset")
+TEMPLATES = ("stateupdate", "threshold", "reset", "fused")
 
 
 @dataclass
@@ -29,19 +31,25 @@ class Loop:
     draws: int = 0  # of random numbers
     calls: list[str] = field(default_factory=list)  # of functions, for element ``_k``, before the loop
     condition: str = ""  # the mask of the elements that have an event
+    packed: bool = False  # whether there are only numbers of 32 bits
+
+    @property
+    def step(self) -> str:
+        """How many elements are taken at a time."""
+        return "native::PACKED" if self.packed else "native::LANES"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the values of eight elements are: from an address on, at listed places, or all at one."""
+    """Where the values of the elements of a vector are: from an address on, at listed places, or all at one."""
 
     kind: str  # row, list or one
     text: str
 
     def load(self, array: str, vector: str, mask: bool) -> str:
         if self.kind == "list":
-            return f"native::{'gather_mask' if mask else 'gather'}<native::{vector}>({array}, {self.text}, _lanes)"
-        return f"native::{'load_mask' if mask else 'load'}<native::{vector}>({array} + {self.text}, _lanes)"
+            return f"native::{'gather_mask' if mask else 'gather'}<{vector}>({array}, {self.text}, _lanes)"
+        return f"native::{'load_mask' if mask else 'load'}<{vector}>({array} + {self.text}, _lanes)"
 
     def store(self, array: str, name: str, mask: bool) -> str:
         if self.kind == "list":
@@ -89,13 +97,28 @@ def loop(
     NotLegal
         With the reason.
     """
-    variables, indices = generator.variables, generator.variable_indices
-    read, write, index_arrays, guards = generator.arrays_helper(vector)
+    if generator.prefers_floats():
+        try:
+            return _loop(generator, scalar, vector, rewrites, places, packed=True)
+        except NotLegal:
+            pass  # with numbers of 64 bits, perhaps
+    return _loop(generator, scalar, vector, rewrites, places, packed=False)
+
+
+def _loop(
+    generator: Any, scalar: list[Any], vector: list[Any], rewrites: frozenset[str], places: dict[str, Place],
+    packed: bool,
+) -> Loop:  # fmt: skip
+    found = Loop(packed=packed)
     names: dict[str, Value] = {}
     for statement in scalar:
         if statement.op == ":=":
             names[statement.var] = Value(statement.var, kind_of(statement.dtype, "bool"), False)
-    found = Loop()
+    renderer = Renderer(generator, names, rewrites, packed)
+    if generator.template_name == "fused":
+        vector = _released(renderer, vector, found)
+    variables, indices = generator.variables, generator.variable_indices
+    read, write, index_arrays, guards = generator.arrays_helper(vector)
     mask = "mask32" if generator.prefers_floats() else "mask64"
     written = {id(variables[name]): name for name in write}
     for name in sorted(read | write):
@@ -114,13 +137,12 @@ def loop(
         kind = kind_of(variable.dtype, mask)
         names[name] = Value(name, kind, True)
         place, array = places[indices[name]], generator.get_array_name(variable)
-        initial = f" = {place.load(array, VECTORS[kind], kind == mask)}" if name in read else ""
-        found.reads.append(f"native::{VECTORS[kind]} {name}{initial};")
+        initial = f" = {place.load(array, renderer.vector(kind), kind == mask)}" if name in read else ""
+        found.reads.append(f"{renderer.vector(kind)} {name}{initial};")
         if name in write:
             found.writes.append(place.store(array, name, kind == mask))
     if index_arrays - set(places):
         raise NotLegal(f"it uses the indices {', '.join(sorted(index_arrays - set(places)))}")
-    renderer = Renderer(generator, names, rewrites)
     renderer.mask = mask
 
     def element(name: str) -> str | None:
@@ -137,20 +159,39 @@ def loop(
     if generator.template_name == "reset" and not any("native::exp" in line or "::log" in line for line in found.body):
         raise NotLegal("there are few events, and no functions to be computed for several at once")
     found.before += renderer.before
-    found.used, found.draws, found.calls = renderer.used, renderer.draw, renderer.calls
+    found.used |= renderer.used
+    found.draws, found.calls = renderer.draw, renderer.calls
     if "_cond" in names:
         found.condition = names["_cond"].text
     return found
 
 
+def _released(renderer: Renderer, statements: list[Any], found: Loop) -> list[Any]:
+    """The statements without that on refractoriness, if another line does what it says."""
+    draft = renderer.generator.draft
+    updates = [statement for statement in statements if statement.var == "not_refractory"]
+    try:
+        if refractory.RELEASE not in renderer.rewrites:
+            raise NotLegal("switched off")
+        if draft.no_release is not None:
+            raise NotLegal(draft.no_release)
+        if len(updates) != 1:
+            raise NotLegal("cells are never refractory")
+        found.before.append(refractory.release(renderer, updates[0].expr))
+        found.used.add(refractory.RELEASE)
+        return [statement for statement in statements if statement is not updates[0]]
+    except NotLegal as reason:
+        draft.notes[refractory.RELEASE] = str(reason)
+    return statements
+
+
 def _statement(renderer: Renderer, statement: Any, guards: dict[str, str], mask: str) -> str:
     name, names = statement.var, renderer.names
-    value = _branches(renderer, statement, mask)
     declared = statement.op == ":="
+    kind = kind_of(statement.dtype, mask) if declared else names[name].kind
+    value = _branches(renderer, statement, mask, None if statement.inplace else kind)
     if declared:
-        kind = kind_of(statement.dtype, mask)
         names[name] = Value(name, kind, True)
-    kind = names[name].kind
     if statement.inplace:
         operator = statement.op[0]
         wide = renderer._wider(renderer._number(names[name]), renderer._number(value))
@@ -163,11 +204,14 @@ def _statement(renderer: Renderer, statement: Any, guards: dict[str, str], mask:
     if name in guards:
         guard = renderer.convert(names[guards[name]], "mask64" if kind in ("double", "long") else "mask32")
         text = f"({guard} != 0 ? {text} : {name})"
-    return f"{f'native::{VECTORS[kind]} ' if declared else ''}{name} = {text};"
+    return f"{f'{renderer.vector(kind)} ' if declared else ''}{name} = {text};"
 
 
-def _branches(renderer: Renderer, statement: Any, mask: str) -> Value:
-    """The right-hand side; if Brian2 has a simpler one for each value of some truth values, a choice between those."""
+def _branches(renderer: Renderer, statement: Any, mask: str, target: str | None) -> Value:
+    """The right-hand side; if Brian2 has a simpler one for each value of some truth values, a choice between those.
+
+    They are made what they will be in the end (``target``), or else the wider of their types.
+    """
     if not statement.used_boolean_variables:
         return renderer.render(statement.expr)
     start, most, chosen = renderer.draw, renderer.draw, None
@@ -175,11 +219,13 @@ def _branches(renderer: Renderer, statement: Any, mask: str) -> Value:
         renderer.draw = start
         value = renderer.render(expression)
         most = max(most, renderer.draw)
-        kind = mask if value.kind == "bool" else value.kind
+        kind = target or (mask if value.kind == "bool" else value.kind)
         if chosen is None:
             chosen = Value(renderer.convert(value, kind), kind, True)
             continue
-        if {kind, chosen.kind} <= {"mask64", "mask32"}:
+        if target is not None:
+            pass
+        elif {kind, chosen.kind} <= {"mask64", "mask32"}:
             kind = chosen.kind
         elif "mask" in kind + chosen.kind:
             raise NotLegal(f"the type of '{statement.var}' is open")

@@ -36,7 +36,7 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
     double* const _call_{{ loop.index0 }} = _scratch_{{ loop.index0 }}.room_for(_end - _begin);
     for (int64_t _k = 0; _k < _end - _begin; _k++) _call_{{ loop.index0 }}[_k] = {{ call }};
     {% endfor %}
-    native::in_vectors(_end - _begin, [&](const int64_t _at, auto _lanes) {
+    native::in_vectors<{{ _delivery.rows.step }}>(_end - _begin, [&](const int64_t _at, auto _lanes) {
         {% for line in _delivery.rows.reads + _delivery.rows.body + _delivery.rows.writes %}
         {{ line }}
         {% endfor %}

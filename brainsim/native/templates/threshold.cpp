@@ -1,24 +1,13 @@
 {# USES_VARIABLES { N } #}
 {# not_refractory, lastspike and t are added by the Thresholder where the group is refractory #}
 {% extends 'common.cpp' %}
-{% from 'loops.cpp' import vector_loop as _vector_loop %}
+{% from 'loops.cpp' import event_loop as _event_loop %}
 {% macro _note_event() %}
 _events[_event_count++] = int32_t(_idx);
 {% if _uses_refractory %}
 {{ not_refractory }}[_idx] = false;
 {{ lastspike }}[_idx] = {{ t }};
 {% endif %}
-{% endmacro %}
-{% macro _note_events(condition) %}
-_found.cells |= native::lane_bits({{ condition }}, _lanes) << (_idx & 56);
-if ((_idx & 56) == 56 || _idx + 8 >= _to) {
-    const int64_t _first_idx = _idx & ~int64_t(63);
-    for (uint64_t _set = _found.cells; _set; _set &= _set - 1) {
-        const int64_t _idx = _first_idx + __builtin_ctzll(_set);
-{{ _note_event() }}
-    }
-    _found.cells = 0;
-}
 {% endmacro %}
 {% block body %}
     // Each thread lists its events from the place of its first cell on; then they are moved together.
@@ -29,8 +18,7 @@ if ((_idx & 56) == 56 || _idx + 8 >= _to) {
     {{ scalar_code | autoindent }}
     int32_t _event_count = 0;
     {% if rewritten.get("vectors") %}
-    const native::Found _found;
-    {{ _vector_loop(rewritten.vectors, _note_events(rewritten.vectors.condition)) | autoindent }}
+    {{ _event_loop(rewritten.vectors, _note_event()) | autoindent }}
     {% else %}
     for (int64_t _idx = _from; _idx < _to; _idx++) {
         const size_t _vectorisation_idx = _idx;
