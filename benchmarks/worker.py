@@ -47,7 +47,7 @@ def on_native(name: str, dtype: str, threads: int) -> tuple[dict[str, Any], Once
     import brainsim.native
 
     device = brainsim.native.native_device
-    b2.set_device("native", **({"threads": threads} if threads > 1 else {}))
+    b2.set_device("native", threads=threads)
     base = _settled()
     start_peak()
     began = time.process_time()

@@ -43,6 +43,7 @@ class Estimate:
     reason: str  # why this backend
     objects: int  # pieces of code to be compiled; 0 on numpy
     compile_time: float  # seconds, if it is compiled for the first time
+    build_time: float  # seconds of making the synapses
     run_time: float  # seconds
     probe: float  # model seconds that were run to know it; 0 if it is predicted from sizes
     points: int = 1  # runs of the sweep
@@ -50,7 +51,7 @@ class Estimate:
     @property
     def total_time(self) -> float:
         """Seconds of all runs, one after another. A value of a parameter compiles nothing anew."""
-        return self.compile_time + self.points * self.run_time
+        return self.compile_time + self.points * (self.build_time + self.run_time)
 
 
 def estimate(
@@ -103,6 +104,7 @@ def estimate(
         reason=reason,
         objects=0 if backend == "numpy" else cost.code_objects(plan),
         compile_time=cost.first_time_seconds(plan, backend),
+        build_time=cost.build_seconds(plan),
         run_time=ran,
         probe=probed,
         points=max(1, len(listed)),

@@ -30,13 +30,18 @@ def results(figure: Figure) -> dict[str, dict[str, Any]]:
     return {name: json.loads(f.read_text(encoding="utf-8")) for name, f in files.items() if f.exists()}
 
 
+def can_be_drawn(figure: Figure, found: dict[str, dict[str, Any]]) -> bool:
+    """Whether all its rows have been run, with what the figure shows."""
+    return len(found) == len(figure.rows) and (bool(figure.x) or all("histograms" in one for one in found.values()))
+
+
 def write() -> None:
     """Draw every figure whose rows have been run."""
     rows, _ = read()
     FOLDER.mkdir(exist_ok=True)
     for figure in figures():
         found = results(figure)
-        if len(found) < len(figure.rows):
+        if not can_be_drawn(figure, found):
             continue
         with style.style():
             draw = _curves if figure.x else _rounds if figure.phase else _histograms

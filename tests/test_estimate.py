@@ -30,13 +30,24 @@ def test_sizes_are_those_of_the_model():
     found = brainsim.estimate(TEXT)
     assert (found.cells, found.synapses, found.steps, found.model_time) == (150, 2500, 4000, 2.0)
     assert (found.points, found.objects, found.probe, found.compile_time) == (4, 0, 0.0, 0.0)
-    assert found.total_time == pytest.approx(4 * found.run_time)
+    assert found.total_time == pytest.approx(4 * (found.build_time + found.run_time))
     larger = brainsim.estimate(TEXT, set={"n": 1_000_000})
     assert larger.synapses == 25_000_000
     # At least two variables of eight bytes a synapse, and two indices of four.
     assert larger.memory - found.memory > 24 * 25e6
     assert larger.run_time > 100 * found.run_time
     assert larger.disk > 100 * found.disk
+
+
+def test_the_full_column_is_told_to_fit():
+    """Measured on the native device: 3.9 GB at most and 14 bytes a synapse, built in half a minute to a minute."""
+    whole = {"scale": 1, "run.backend": "native"}
+    found = brainsim.estimate("potjans_diesmann", set=whole)
+    assert found.synapses == pytest.approx(2.989e8, rel=1e-3)
+    assert 3.2e9 < found.memory < 4.8e9
+    assert 15 < found.build_time < 90
+    assert brainsim.estimate("potjans_diesmann", set={**whole, "run.dtype": "float32"}).memory < found.memory - 1.1e9
+    assert brainsim.estimate("potjans_diesmann", set={**whole, "run.backend": "numpy"}).memory > 2 * found.memory
 
 
 def test_samples_and_compiled_backends():

@@ -32,7 +32,7 @@ def test_what_does_not_fit_into_memory_is_refused_with_numbers(tmp_path):
         many = {"one.size": 10**6, "two.size": 10**6}
         brainsim.run(RUN, set=many, out=tmp_path / "many")
     told = caught.value.problems[0]
-    assert "32 TB of memory" in told.message and "forth: about 1,000,000,000,000 synapses" in told.message
+    assert "44 TB of memory" in told.message and "forth: about 1,000,000,000,000 synapses" in told.message
     assert told.hint and caught.value.exit_code == 3
     assert not (tmp_path / "many").exists()
     recording = RUN.replace("spikes: [one]", "state: {forth: {variables: [w]}}").replace(

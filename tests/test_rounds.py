@@ -206,6 +206,12 @@ def test_a_checkpoint_that_is_damaged_or_of_another_experiment_is_refused(tmp_pa
     file.write_bytes(wrong)
     with pytest.raises(RunError, match="cannot be read"):
         brainsim.run(tmp_path / "part", resume=True)
+    file.write_bytes(whole)
+    with h5py.File(file, "r+") as found:
+        del found["state"]
+        found["state"] = h5py.ExternalLink("/etc/hostname", "/")
+    with pytest.raises(RunError, match="a link, which is refused"):
+        brainsim.run(tmp_path / "part", resume=True)
     file.unlink()
     with pytest.raises(RunError, match="holds no checkpoint"):
         brainsim.run(tmp_path / "part", resume=True)

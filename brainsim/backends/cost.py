@@ -24,7 +24,8 @@ NUMPY = Speed(object=7e-6, element=6e-9, event=25e-9)
 COMPILED = Speed(object=5e-8, element=1.5e-9, event=3e-9)
 RATE = 10.0  # assumed events of a cell per second
 SPEEDUP = 10.0  # of compiled code over numpy, at least
-SYNAPSE = 32.0  # bytes of memory for a synapse
+BUILD = 9e-8  # for drawing and storing one synapse
+PACKED = 200_000  # synapses of a connection from which on the native device keeps little of their ends and delays
 SAMPLE = 24.0  # for a recorded value
 
 
@@ -120,18 +121,50 @@ class Need:
     disk: float = 0.0
 
 
-def needs(plan: Plan) -> list[Need]:
-    """Memory and disk a run takes at the very least, the largest first; by sizes and steps alone.
+def build_seconds(plan: Plan) -> float:
+    """Seconds of drawing and storing all synapses."""
+    return BUILD * sum(synapses(connection) for connection in plan.connections)
 
-    The constants are less than what was measured (41 and 30 bytes), so that what is refused could not have run.
+
+def synapse_bytes(connection: Connection, plan: Plan) -> tuple[float, float]:
+    """Bytes of memory for one synapse: during the run, and at most while its connection is built.
+
+    Values take 8 each (4 in float32). On the native device the target of each synapse of a large connection takes 2
+    (4 where there are more than 65,536 cells), its source nothing, and its delay, drawn by code, 2 on average where
+    synapses can be numbered by source and delay; else 8, and 4 for the order, and the values are there twice. Brian2
+    itself keeps source and target (8), the delay (8), and a list for the queue (4). Ends and first values of what is
+    learned or recorded are kept for the results.
     """
+    size = 4.0 if plan.dtype == "float32" else 8.0
+    declared = [line.text for line in connection.equations if "(shared" not in line.text and "=" not in line.text]
+    differential = sum("/dt" in line.text.split("=")[0] for line in connection.equations)
+    values = size * (len(declared) + differential)
+    drawn = sum(pathway.delays is not None for pathway in connection.pathways)
+    seen = bool(connection.saved) or any(watch.target == connection.name for watch in plan.watches)
+    kept = 8.0 + 8.0 * len(connection.initial) if seen else 0.0
+    build = 16.0 + 8.0 * (len(connection.initial) + drawn)
+    if plan.backend not in ("native", "auto"):
+        return 12.0 + values + size * drawn + kept, build + 12.0 + values + size * drawn
+    ends = 10.0 if synapses(connection) < PACKED else 2.0 if connection.target.size <= 2**16 else 4.0
+    if drawn == 1 and not seen:
+        return ends + values + 2.0, build + ends + values
+    return ends + values + kept + drawn * (size + 4.0 + values), build + ends + values
+
+
+def needs(plan: Plan) -> list[Need]:
+    """Memory and disk a run takes at the very least, the largest first; by sizes and steps alone."""
     found = [Need(f"{g.path}: {g.size:,} cells", 8.0 * g.size * len(g.equations)) for g in plan.groups]
     sizes: dict[str, float] = {group.name: group.size for group in plan.groups}
+    held = most = 0.0
     for connection in plan.connections:
         count = sizes[connection.name] = synapses(connection)
         if connection.wiring.rule == "distance":
             continue  # nobody knows before it is drawn
-        found.append(Need(f"{connection.path}: about {count:,.0f} synapses", SYNAPSE * count))
+        each, building = synapse_bytes(connection, plan)
+        found.append(Need(f"{connection.path}: about {count:,.0f} synapses", each * count))
+        most, held = max(most, held + building * count), held + each * count
+    if most > held:
+        found.append(Need("building the largest connection", most - held))
     for watch in plan.watches:
         if watch.kind != "state":
             continue

@@ -91,6 +91,8 @@ def estimate(experiment: str, over: Sequence[str], sets: Sequence[str], probe: b
             f"{found.objects} pieces of code, about {in_words(found.compile_time)} the first time, then from the cache"
         )
         rows.append(("compiling", first))
+    if found.build_time >= 1:
+        rows.append(("building", f"about {in_words(found.build_time)}"))
     known = f"measured on {found.probe:.3g} s of model time" if found.probe else "from sizes; --probe measures"
     rows.append(("time", f"about {in_words(found.run_time)} ({known})"))
     if found.points > 1:

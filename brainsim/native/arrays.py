@@ -138,6 +138,11 @@ class GrowingArray:
         """The contents for somebody who reads them now: a packed array stays packed."""
         return self.data if self.packed is None else self.packed.unpacked()
 
+    def ends(self) -> tuple[int, int]:
+        """The first and the last entry, of whole numbers; zeros if there are none."""
+        held = self.data if self.packed is None else self.packed.values
+        return (int(held[0]), int(held[-1])) if len(held) else (0, 0)
+
     def pack(self) -> None:
         """Keep the contents in less memory if that can be done and nobody else looks at the memory."""
         if self.packed is None and not self._bound and _only_user(self._block):

@@ -71,7 +71,9 @@ class NativeCodeGenerator(CPPCodeGenerator):
     def _drawing(self) -> re.Pattern[str]:
         names = ["_rand", "_randn"]
         names += [name for name, function in self.variables.items() if isinstance(function, BinomialFunction)]
-        return re.compile(rf"\b((?:{'|'.join(map(re.escape, names))})\(_vectorisation_idx)\)")
+        alike = rf"(?:{'|'.join(map(re.escape, names))})\(_vectorisation_idx"
+        # Poisson numbers whose mean is the same for all elements, see below.
+        return re.compile(rf"\b({alike}|_poisson\((?:_lio_\w+|{_NUMBER}), _vectorisation_idx)\)")
 
     def has_repeated_indices(self, statements: list[Any]) -> bool:
         """As Brian2 says; but what is done once for a spike (see rewrites/traces.py) repeats nothing."""
@@ -262,3 +264,51 @@ template <class V> static inline V _{name}_vector(native::Draws& _draws, const i
 
 _implement("rand", "uniform")
 _implement("randn", "normal")
+
+#: Poisson numbers of a mean that stays: one uniform number, looked up in the cumulative probabilities, of which the
+#: table of each place in the text keeps those of the last mean.
+_POISSON = """
+struct _PoissonTable {
+    double mean = -1, upto[64];
+    uint8_t first[256];  // where to look for a number that begins with these 8 bits
+
+    int32_t number(const double lam, const double uniform)
+    {
+        if (__builtin_expect(mean != lam, 0)) make(lam);
+        int32_t k = first[int(uniform * 256)];
+        while (uniform >= upto[k]) k++;
+        return k;
+    }
+
+    void make(const double lam)
+    {
+        double chance = std::exp(-lam), sum = chance;
+        for (int k = 0; k < 63; k++, chance *= lam / k, sum += chance) upto[k] = sum;
+        upto[63] = 2;
+        for (int k = 0, n = 0; n < 256; n++) {
+            while (n / 256.0 >= upto[k]) k++;
+            first[n] = uint8_t(k);
+        }
+        mean = lam;
+    }
+};
+static inline int32_t _poisson(const double lam, const int _i, const uint64_t _draw)
+{
+    if (!(lam < 10)) return _poisson(lam, _i);
+    static thread_local _PoissonTable tables[4];
+    return tables[_draw & 3].number(lam, *native::draws.uniform(_i, _draw));
+}
+"""
+
+
+def _implement_poisson() -> None:
+    poisson = DEFAULT_FUNCTIONS["poisson"].implementations
+    code = poisson[CPPCodeGenerator].get_code(None)
+    text = code if isinstance(code, str) else code["support_code"]
+    text = text.replace(" abs(", " std::abs(")  # C's own is one of whole numbers
+    poisson.add_implementation(
+        NativeCodeObject, code=text + _POISSON, name="_poisson", dependencies={"_rand": DEFAULT_FUNCTIONS["rand"]}
+    )
+
+
+_implement_poisson()

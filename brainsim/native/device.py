@@ -34,7 +34,7 @@ from brainsim.native import functions, layout, network, wiring
 from brainsim.native.arrays import FixedArray, GrowingArray, zeros
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.queues import SpikeQueue
-from brainsim.native.rewrites import Draft, chosen, delivery, ordered, traces
+from brainsim.native.rewrites import Draft, chosen, counts, delivery, ordered, traces
 from brainsim.native.session import Session, Step
 from brainsim.native.threads import bounds_of_targets
 from brainsim.native.threads import chosen as how_many
@@ -110,11 +110,16 @@ class NativeDevice(RuntimeDevice):
             watcher.touched()
         array = self.arrays[var]
         if isinstance(var, DynamicArrayVariable):
-            var.size = array.shape if var.ndim > 1 else len(array)
+            self.refresh_size(var)
             if self._as_stored or not access_data:
                 return array
             return array.copied() if var.read_only else array.data
         return array
+
+    def refresh_size(self, var: DynamicArrayVariable) -> None:
+        """Let a variable know how far its array has grown."""
+        array = self.arrays[var]
+        var.size = array.shape if var.ndim > 1 else len(array)
 
     @contextlib.contextmanager
     def as_stored(self) -> Iterator[None]:
@@ -229,7 +234,8 @@ class NativeDevice(RuntimeDevice):
             )  # fmt: skip
         keywords = compiler_kwds or {}
         check_compiler_kwds(keywords, [*_COMPILER_KEYWORDS, "runtime_library_dirs"], "native")
-        draft, copies = Draft(self.rewrites, no_release=no_release), []
+        draft = Draft(self.rewrites, no_release=no_release)
+        copies: list[Any] = []
         if template_name == "synapses":
             pathway = next(way for way in owner._pathways if way.queue is variables["_queue"])
             delivery.look_at(pathway, bounds_of_targets(pathway))
@@ -239,9 +245,11 @@ class NativeDevice(RuntimeDevice):
                     draft, owner, pathway, abstract_code, variables, variable_indices
                 )
             abstract_code = dict(abstract_code)
+            even = counts.look_at(self, pathway, abstract_code, variables, variable_indices)
             copies = ordered.rewrite(self, pathway, abstract_code, variables, variable_indices)
             if copies:
                 draft.notes[ordered.NAME] = None
+            copies = [*even, *copies]
         self.draft = draft
         try:
             codeobject = super().code_object(

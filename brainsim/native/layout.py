@@ -38,7 +38,7 @@ class Queue(Structure):
         *((name, c_int64) for name in ("low", "high", "words")),
         ("bitmap", c_void_p),
         ("carried", POINTER(Carried)),
-        *((name, c_int64) for name in ("width", "carrying")),
+        *((name, c_int64) for name in ("width", "carrying", "uneven")),
     ]
 
 

@@ -177,6 +177,8 @@ class SpikeQueue:
         self.fresh = False  # prepared already, by who needed to know the structure
         self._other: np.ndarray | None = None
         self._bitmap: np.ndarray | None = None
+        #: Variables that are equal in all synapses, by their names in the code: see rewrites/counts.py.
+        self.even: dict[str, Any] = {}
         #: What the lists were made of: they need not be made again while it is the same.
         self._made_of: tuple[Packed | float | None, ...] = ()
         self._other_of: tuple[Any, ...] = ()
@@ -271,7 +273,8 @@ class SpikeQueue:
 
     def _no_counts(self) -> None:
         """Spikes are counted where a rewrite asks for it."""
-        self.struct.bitmap, self.struct.width, self.struct.carrying = None, 0, 0
+        self.struct.bitmap, self.struct.width, self.struct.carrying, self.struct.uneven = None, 0, 0, 0
+        self.even = {}
         for carried in self._carried:
             carried.count = carried.runs = 0
 

@@ -59,6 +59,7 @@ struct Queue {
     Carried* carried;        // one for each time step to come
     int64_t width;           // bytes of each of their cells; 0: nothing is ever carried
     int64_t carrying;        // whether it is now
+    int64_t uneven;          // how many of the variables that were equal in all synapses no longer are
 };
 
 struct Failure {

@@ -251,7 +251,7 @@ class Session:
     def refresh_sizes(self) -> None:
         """Let Brian2's variables know how far their arrays have grown."""
         for variable in self._dynamic:
-            self.device.get_value(variable)
+            self.device.refresh_size(variable)
 
     def explain(self) -> str:
         """One line for each thing done in a time step, in order."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from brainsim.errors import Problem, RunError
 from brainsim.record.disk import new_hdf5
+from brainsim.record.reader import BUDGET
 from brainsim.record.segments import Segment
 
 FILE = "checkpoint.h5"
@@ -55,15 +56,15 @@ def read(run: Path) -> Checkpoint:
         raise RunError(Problem("path", f"{run} holds no {FILE} to go on from", hint=hint))
     try:
         with h5py.File(path, "r") as file:
-            text = file["about"][...].tobytes()
+            text = _member(file, "about")[...].tobytes()
             if file.attrs["sha256"] != hashlib.sha256(text).hexdigest():
                 raise ValueError("its checksum is wrong")
             about = json.loads(text)
             if about.pop("format") != _FORMAT:
                 raise ValueError("it was written by another version of brainsim")
             about["segments"] = [Segment(**entry) for entry in about["segments"]]
-            return Checkpoint(**about, state=_get(file["state"]))
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+            return Checkpoint(**about, state=_get(_member(file, "state")))
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
         words = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RunError(
             Problem("data", f"{path} cannot be read: {words}", hint="The run has to begin anew, in another folder.")
@@ -90,12 +91,25 @@ def _put(group: h5py.Group, name: str, value: Any) -> None:
     inner.attrs["kind"] = "array" if isinstance(value, np.ndarray | np.generic) else type(value).__name__
 
 
+def _member(group: h5py.Group, name: str) -> Any:
+    """What a group holds under a name. A file may come from anywhere: nothing outside it is read, nor what is huge."""
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is missing, or a link, which is refused")
+    found = group[name]
+    if isinstance(found, h5py.Dataset):
+        if found.dtype.kind not in "biuf" or found.external or found.is_virtual:
+            raise ValueError(f"{name} is no plain array of numbers in this file")
+        if found.size * found.dtype.itemsize > BUDGET:
+            raise ValueError(f"{name} is larger than the {BUDGET:,} bytes allowed")
+    return found
+
+
 def _get(item: Any) -> Any:
     kind = item.attrs["kind"]
     if isinstance(item, h5py.Group):
         if kind == "dict":
-            return {key: _get(item[key]) for key in item}
-        values = [_get(item[str(k)]) for k in range(len(item))]
+            return {key: _get(_member(item, key)) for key in item}
+        values = [_get(_member(item, str(k))) for k in range(len(item))]
         return tuple(values) if kind == "tuple" else values
     value = item[()]
     makers = {

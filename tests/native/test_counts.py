@@ -21,6 +21,8 @@ CASES = {
     "subgroup": {"low": 65},
     "backwards": {"on_post": True},
     "two variables": {"code": "v_post -= 0.75\nu_post += 0.1 * c"},
+    "equal weights": {"code": "v_post += w * 0.3 - c"},
+    "equal weights, delays": {"code": "v_post += w * 0.3 - c", "delays": True},
     "shared": {"code": "v_post += c * 0.3 - 1"},
 }
 
@@ -39,14 +41,14 @@ def run(density=0.2, delays=False, sources=150, every=20, low=0, on_post=False, 
         )  # fmt: skip
         pre, post = np.nonzero(rng.random((sources, CELLS)) < density)
         if on_post:  # the same, seen from the other side
-            synapses = b2.Synapses(target[low:], source, "c : 1 (shared)", on_post=code.replace("_post", "_pre"))
+            synapses = b2.Synapses(target[low:], source, "c : 1 (shared)\nw : 1", on_post=code.replace("_post", "_pre"))
             synapses.connect(i=post, j=pre)
             pathway = synapses.post
         else:
-            synapses = b2.Synapses(source, target[low:], "c : 1 (shared)", on_pre=code)
+            synapses = b2.Synapses(source, target[low:], "c : 1 (shared)\nw : 1", on_pre=code)
             synapses.connect(i=pre, j=post)
             pathway = synapses.pre
-        synapses.c = 0.25
+        synapses.c, synapses.w = 0.25, 1.75
         pathway.delay = rng.integers(0, 9, len(pre)) * 0.1 * ms if delays else 0.2 * ms
         spikes = b2.SpikeMonitor(target)
         b2.Network(source, target, synapses, spikes).run(5 * ms)
@@ -167,6 +169,7 @@ def test_where_counting_is_not_legal(code, reason, native):
     synapses = b2.Synapses(source, target, "w : 1", on_pre=code)
     pre, post = np.nonzero(rng.random((CELLS, CELLS)) < 0.05)
     synapses.connect(i=pre, j=post)
+    synapses.w = rng.random(len(pre))
     native.prepare(b2.Network(source, target, synapses))
     (noted_reason,) = noted(native, "counts")
     assert reason in noted_reason
@@ -210,7 +213,7 @@ def test_synapses_that_are_added_while_spikes_are_on_their_way(native):
 def test_a_shared_value_may_be_changed_at_any_time(native):
     source = b2.SpikeGeneratorGroup(1, [0, 0, 0], [0, 1, 2] * ms)
     target = b2.NeuronGroup(CELLS, "v : 1")
-    synapses = b2.Synapses(source, target, "c : 1 (shared)", on_pre="v_post += c")
+    synapses = b2.Synapses(source, target, "c : 1 (shared)\nw : 1", on_pre="v_post += c")
     synapses.connect(i=np.zeros(CELLS // 2, int), j=np.arange(0, CELLS, 2))
     net = b2.Network(source, target, synapses)
     native.prepare(net)
@@ -220,3 +223,46 @@ def test_a_shared_value_may_be_changed_at_any_time(native):
         native.step(10)
     np.testing.assert_array_equal(target.v[::2], 9.25)
     np.testing.assert_array_equal(target.v[1::2], 0)
+
+
+@pytest.mark.parametrize("delays", [False, True])
+def test_weights_that_are_equal_and_then_differ(delays, native):
+    """As long as they are equal, spikes are counted; each way gives what was written, at once."""
+    source = b2.SpikeGeneratorGroup(2, [0, 1] * 5, np.repeat(np.arange(5), 2) * ms)
+    target = b2.NeuronGroup(CELLS, "v : 1")
+    synapses = b2.Synapses(source, target, "w : 1", on_pre="v_post += w")
+    pre, post = np.divmod(np.arange(2 * CELLS), CELLS)
+    used = np.random.default_rng(3).random(2 * CELLS) < 0.5
+    synapses.connect(i=pre[used], j=post[used])
+    synapses.delay = (np.arange(len(synapses)) % 4 if delays else 2) * 0.1 * ms
+    synapses.w = 2
+    net = b2.Network(source, target, synapses)
+    native.prepare(net)
+    assert noted(native, "counts") == [""]
+    queue, expected = synapses.pre.queue, np.zeros(CELLS)
+    for number, weights in enumerate([2, np.arange(len(synapses)) % 7, 3, 3, 0.5]):
+        synapses.w = weights
+        if number == 3:  # somebody may write at any time now
+            native.array(synapses, "w")[:] = np.arange(len(synapses)) % 5
+        native.step(10)
+        assert queue.struct.uneven == int(number == 1 or number >= 3)
+        expected += np.bincount(synapses.j[:], weights=synapses.w[:], minlength=CELLS)
+        np.testing.assert_array_equal(target.v[:], expected)
+
+
+@pytest.mark.parametrize("user", ["summed", "regularly", "on_post"])
+def test_weights_that_other_code_writes_are_not_equal_for_sure(user, native):
+    equations = "w : 1\ntotal_post = w : 1 (summed)" if user == "summed" else "w : 1"
+    source = b2.NeuronGroup(CELLS, "v : 1", threshold="v > 9")
+    target = b2.NeuronGroup(CELLS, "v : 1\ntotal : 1", threshold="v > 9")
+    learning = {"on_post": "w += 1"} if user == "on_post" else {}
+    synapses = b2.Synapses(source, target, equations, on_pre="v_post += w", **learning)
+    pre, post = np.nonzero(np.random.default_rng(1).random((CELLS, CELLS)) < 0.05)
+    synapses.connect(i=pre, j=post)
+    if user == "regularly":
+        synapses.run_regularly("w *= 0.5")
+    native.prepare(b2.Network(source, target, synapses))
+    read_only = user == "summed"
+    assert noted(native, "counts")[0] == (
+        "" if read_only else "what it adds to 'v_post' is not the same for all synapses"
+    )

@@ -96,7 +96,7 @@ def stored(device, synapses) -> dict[str, GrowingArray]:
     return found | {"delay": device.arrays[synapses.pre.variables["delay"]]}
 
 
-def test_a_synapse_takes_a_dozen_bytes(native, pack_all):
+def test_a_synapse_takes_a_dozen_bytes(native, pack_all, monkeypatch):
     """The weight takes 8 and the target 2 of them; runs of 10 synapses share their source and delay."""
     net, synapses, _ = column()
     native.prepare(net)
@@ -112,6 +112,8 @@ def test_a_synapse_takes_a_dozen_bytes(native, pack_all):
     net.run(1 * ms)
     assert queue._structure is before, "what has not changed is not looked at again"
     assert all(array.packed for name, array in arrays_.items() if name != "w")
+    monkeypatch.setattr(GrowingArray, "copied", lambda array: pytest.fail("unpacked while nobody looks"))
+    net.run(30 * ms, report=lambda *_: None, report_period=0.001 * ms)
 
 
 @pytest.mark.parametrize("sources", [slice(None), slice(20, 90)])

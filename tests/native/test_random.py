@@ -155,6 +155,28 @@ def test_tables_hold_the_distribution():
     assert binomial.legal(100, 0.2) is not None
 
 
+def test_poisson_numbers_of_a_common_mean(native):
+    """From a table for means below 10, made anew when the mean changes, and by rejection above."""
+    b2.seed(5)
+    group = b2.NeuronGroup(20_000, "x : 1\ny : 1\nz : 1\nmean : 1 (shared)", name="cells")
+    group.run_regularly("x = poisson(mean)\ny = poisson(3*mean)\nz = poisson(mean + i*0)", name="draw")
+    net = b2.Network(group)
+    for mean in (0.2, 1.6, 3.2, 9.9, 0.0):
+        group.mean = mean
+        net.run(b2.defaultclock.dt)
+        for values, expected in ((group.x_, mean), (group.y_, 3 * mean), (group.z_, mean)):
+            values = np.array(values)
+            if not mean:
+                assert not values.any()
+                continue
+            top = int(stats.poisson.isf(1e-3, expected)) + 1
+            seen = np.bincount(np.minimum(values, top).astype(int), minlength=top + 1)
+            chances = np.append(stats.poisson.pmf(np.arange(top), expected), stats.poisson.sf(top - 1, expected))
+            assert stats.chisquare(seen, chances * len(values)).pvalue > 1e-4, (mean, expected)
+        if mean:
+            assert abs(np.corrcoef(group.x_, group.y_)[0, 1]) < 0.04 and not np.array_equal(group.x_, group.z_)
+
+
 def test_streams_belong_to_names_and_seeds(native):
     b2.seed(1)
     values = {}

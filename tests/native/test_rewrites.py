@@ -52,6 +52,24 @@ def test_the_device_says_what_it_took(native):
     assert "\n       vectors not: 'w' is reached through '" in text
 
 
+def test_a_condition_that_all_cells_share_is_a_whole_number(native):
+    """Input that is on for a part of the time; the row of Diehl and Cook's digits."""
+    counts = []
+    for chosen in ("all", "none"):
+        b2.set_device("native", rewrites=chosen)
+        b2.seed(1)
+        equations = "p = 0.5 * int(step < 5) : 1\nstep : integer (shared)"
+        group = b2.NeuronGroup(20, equations, threshold="rand() < p")
+        group.run_regularly("step += 1")
+        spikes = b2.SpikeMonitor(group)
+        net = b2.Network(group, spikes)
+        net.run(1 * ms)
+        assert "is open" not in native.explain()
+        counts.append(np.bincount(np.round(spikes.t / b2.defaultclock.dt).astype(int), minlength=10))
+    np.testing.assert_array_equal(*counts)
+    assert counts[0][:4].all() and not counts[0][5:].any()
+
+
 FUNCTIONS = ["exp(x)", "sqrt(abs(x))", "x**2", "x**3", "x**4", "abs(x) ** 2.5", "clip(x, -0.5, abs(y))", "sign(x)"]
 FUNCTIONS += ["tanh(x)", "exprel(x)", "log(abs(x))", "-x / (1 + y**2)", "floor(x * 3)", "int(x)", "int(x > y)"]
 FUNCTIONS += ["i * x", "x * 2 - k", "int(x > 0 and not (y < 0.3)) * x"]

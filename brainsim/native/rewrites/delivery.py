@@ -47,6 +47,7 @@ class Delivery:
     ahead: list[str] = field(default_factory=list)  # if not
     distance: int = AHEAD
     changes: list[counts.Change] = field(default_factory=list)  # what is added for each spike, if these are counted
+    even: list[str] = field(default_factory=list)  # lines that read what is equal in all synapses
     held: list[tuple[str, str, str, str]] = field(default_factory=list)  # (type, array, size, guard) to be restored
 
 
@@ -225,7 +226,7 @@ def rewrite(
     try:
         if COUNTS not in rewrites:
             raise NotLegal("switched off")
-        found.changes = counts.rewrite(generator, statements, generator.arrays_helper(statements)[3])
+        found.changes, found.even = counts.rewrite(generator, statements, generator.arrays_helper(statements)[3])
         notes[COUNTS] = None
         notes[BITMAPS] = notes[CARRIED] = "switched off"
         if BITMAPS in rewrites:

@@ -175,6 +175,8 @@ class Renderer:
                      and not isinstance(self.generator.variables.get(getattr(inner, "id", "")), Function)]  # fmt: skip
             if isinstance(node, (ast.Compare, ast.BoolOp)) or isinstance(getattr(node, "op", None), ast.Not):
                 kind = "bool"
+            elif _is_call(node, "int") and isinstance(node.args[0], (ast.Compare, ast.BoolOp)):  # type: ignore[attr-defined]
+                kind = "int"
             elif any(isinstance(inner, (ast.Call, ast.Div, ast.Mod, ast.FloorDiv)) for inner in ast.walk(node)):
                 if not {"double", "float"} & set(kinds):
                     raise NotLegal(f"the type of '{ast.unparse(node)}' is open")

@@ -68,13 +68,15 @@ def pathway_of(generator: Any) -> SynapticPathway:
 
 def check_connections(pathway: SynapticPathway) -> None:
     """Raise :class:`NotLegal` unless synapses are a matrix, all with one delay."""
-    pre, post = pathway.synapse_sources.get_value(), pathway.synapse_targets.get_value()
+    sources, targets = pathway.synapse_sources, pathway.synapse_targets
     if pathway.prepost == "post":
-        pre, post = post, pre
-    rows = int(pre[-1]) - int(pre[0]) + 1 if len(pre) else 0
-    columns = len(pre) // rows if rows > 0 else 0
-    if rows < 1 or columns < 2 or rows * columns != len(pre):
+        sources, targets = targets, sources
+    stored = [pathway.variables.device.arrays[variable] for variable in (sources, targets)]
+    count = len(stored[0])
+    rows, columns = (last - first + 1 for first, last in (array.ends() for array in stored))
+    if rows < 1 or columns < 2 or rows * columns != count:
         raise NotLegal("connections are not all to all")
+    pre, post = sources.get_value(), targets.get_value()
     pre, post = pre.reshape(rows, columns), post.reshape(rows, columns)
     if not ((pre == pre[0, 0] + np.arange(rows)[:, None]).all() and (post == post[0, 0] + np.arange(columns)).all()):
         raise NotLegal("connections are not all to all")

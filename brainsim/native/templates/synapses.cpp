@@ -86,9 +86,12 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
             {{ _loop(vector_code, '') }}
         }
         {% elif _delivery.changes %}
-        const bool _many = _arrivals.synapses() > (_queue.high - _queue.low) / 8;
+        const bool _many = _queue.uneven == 0 && _arrivals.synapses() > (_queue.high - _queue.low) / 8;
         if (_queue.width) _queue.carrying = _many;
         const auto _add = [&](const auto& _counts) {
+            {% for line in _delivery.even %}
+            {{ line }}
+            {% endfor %}
             {% for change in _delivery.changes %}
             _counts.add({{ change.array }}, {{ change.value }}, {{ change.guard }});
             {% endfor %}
