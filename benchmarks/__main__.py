@@ -35,6 +35,10 @@ THREADED = ("cuba_40000", "brunel", "brunel_delays", "column")
 SIZES = (1000, 4000, 16000, 64000, 256000)
 
 
+class Ended(Exception):
+    """A process ended before it had answered."""
+
+
 class Worker:
     """A process that holds one network on one device. Some can run it once only, and are started again."""
 
@@ -59,7 +63,7 @@ class Worker:
         for answer in self.process.stdout:
             if answer.startswith("{"):  # others print what they like
                 return json.loads(answer)
-        raise SystemExit(f"A benchmark ended with status {self.process.wait()}: {' '.join(self.command)}")
+        raise Ended(f"it ended with status {self.process.wait()}: {' '.join(self.command)}")
 
     def go(self) -> dict[str, Any]:
         if self.used and self.about.get("once"):
@@ -80,7 +84,7 @@ def device_command(network: str, device: str, dtype: str, core: str, threads: in
     return [sys.executable, "-m", "benchmarks.worker", network, device, dtype, core, str(threads)]
 
 
-def measure(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, dict[str, Any]]:
+def measure(commands: Mapping[str, Sequence[str]], rounds: int, peer_rounds: int = 1) -> dict[str, dict[str, Any]]:
     """Alternating runs of some workers: what they said of themselves, and of their runs."""
     workers: dict[str, Worker] = {}
     try:
@@ -89,9 +93,10 @@ def measure(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, dic
         for worker in workers.values():  # they build side by side; nothing is timed before all are done
             worker.ready()
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}
-        for _ in range(rounds):
+        for number in range(rounds):
             for name, worker in workers.items():
-                runs[name].append(worker.go())
+                if number < peer_rounds or name not in PEERS:
+                    runs[name].append(worker.go())
     finally:
         for worker in workers.values():
             worker.end()
@@ -163,6 +168,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--core", default="", help="the core to stay on (not for the plot of threads)")
     parser.add_argument("--peers", default="", help=f"other simulators: {', '.join(PEERS)}")
+    parser.add_argument("--peer-rounds", type=int, default=1, help="rounds with other simulators, the first ones")
     parser.add_argument("--save", type=Path, default=Path("runs/benchmarks.json"), help="the file of results")
     parser.add_argument("--again", action="store_true", help="measure rows that are there, too")
     parser.add_argument("--keep", action="store_true", help="keep rows of other sources instead of measuring them")
@@ -182,7 +188,12 @@ def main() -> int:
             continue
         began = time.time()
         load = os.getloadavg()[0]
-        devices = measure(commands, options.rounds)
+        try:
+            devices = measure(commands, options.rounds, options.peer_rounds)
+        except Ended as error:  # the others can be measured all the same
+            print(f"{part} {name} {dtype}: {error}", flush=True)
+            failed = True
+            continue
         differ = rates_differ(devices, 0.0 if part == "threads" else TOLERANCE)
         entry = {"part": part, "network": name, "dtype": dtype, "rounds": options.rounds, "load": round(load, 1)}
         entry |= {"differ": differ, "devices": devices}

@@ -90,10 +90,7 @@ def machine(results: Results) -> str:
     loads = [entry["load"] for entry in entries]
     lines = [
         f"- {'; '.join(f'{name} {value}' for name, value in about.items() if value)}.",
-        *(
-            f"- Flags of C++ standalone: `{' '.join(f.split()[1:] if f.startswith('-I') else f.split())}`."
-            for f in flags
-        ),
+        *(f"- Flags of C++ standalone: `{each}`." for each in sorted(flags)),
         f"- Flags of native: `{native}`.",
         f"- Commits {', '.join(sorted({entry['commit'] for entry in entries}))}, measured on "
         f"{', '.join(sorted({entry['date'] for entry in entries}))}; {_range([e['rounds'] for e in entries])} rounds; "

@@ -93,7 +93,7 @@ def _folder(name: str, dtype: str) -> Path:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held until the process ends
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="benchmark-"))
+        return Path(tempfile.mkdtemp(prefix="benchmark-"))  # another run has the row
     return folder
 
 
@@ -112,7 +112,8 @@ def on_cpp_standalone(name: str, dtype: str, threads: int) -> tuple[dict[str, An
     device.has_been_run = True
     device.results_dir = f"{results}/"
     flags = re.search(r"^OPTIMISATIONS = (.*)$", (folder / "makefile").read_text(), re.MULTILINE)
-    about = {**_about(case), "flags": flags[1].strip() if flags else ""}
+    chosen = [flag for flag in flags[1].split() if not flag.startswith("-I")] if flags else []
+    about = {**_about(case), "flags": " ".join(chosen)}
 
     def once() -> dict[str, Any]:
         with open(os.devnull, "w") as nothing:
@@ -143,7 +144,7 @@ def main(name: str, device: str, dtype: str, core: str, threads: str = "1") -> N
     serve(about, once, core, answers)
     if device == "cpp_standalone":  # hundreds of megabytes that the next build writes again
         folder = Path(b2.get_device().project_dir)
-        for part in ("static_arrays", "results"):
+        for part in ("static_arrays", "results") if (folder / "lock").exists() else ("",):
             shutil.rmtree(folder / part, ignore_errors=True)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from brainsim import backends, brian, builder, seeds
 from brainsim.backends import native, stepping
-from brainsim.backends.runtime import settings
+from brainsim.backends.runtime import device, settings
 from brainsim.compose.plan import Connection, Group, Plan, Watch
 from brainsim.errors import FitError, Problem, RunError, SetupError, suggest
 from brainsim.runs import phases, weights
@@ -102,7 +102,7 @@ class Session:
         with contextlib.ExitStack() as stack:
             notes = stack.enter_context(brian.quiet())
             stack.enter_context(brian.preferences(**settings(self.backend, plan.dtype)))
-            stack.enter_context(brian.device("native" if self.backend == "native" else "runtime"))
+            stack.enter_context(device(plan, self.backend))
             stack.enter_context(brian.own_clock())
             stack.callback(np.random.set_state, np.random.get_state())
             built = self._built = builder.build(plan, samples, order, saved)

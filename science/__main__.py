@@ -60,6 +60,9 @@ def keep(row: Row, found: brainsim.Sweep) -> None:
     """Write the numbers of a row, with where they come from."""
     columns = [row.measure, *row.beside]
     rows = [one for one in found.rows if _counts(one)]
+    for one in rows:
+        if one["status"] != "complete":
+            one["run_s"] = None  # of a part of the run
     points = [
         {"values": {path: one[path] for path in found.paths}}
         | {name: one.get(name) for name in (*columns, "run_s", "total_s")}

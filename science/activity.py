@@ -45,7 +45,9 @@ def count(row: Row) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(path.parent if path else "."):
         results = brainsim.run(text, set={**values, **short}, out=Path(folder) / "run")
         plan = brainsim.plan(text, {**values, **short})
-        shown = len(np.unique(results.trials["start"])) if trials else float(results.summary["model_time_s"])
+        # A sample that is shown again counts once, with all its showings.
+        repeat = results.trials.get("repeat", np.zeros(len(results.trials.get("start", ()))))
+        shown = int((repeat == 0).sum()) if trials else float(results.summary["model_time_s"])
         spikes = {path: results.spikes(path)[1].astype(int) for path in cells}
     return {
         "per": "sample" if trials else "s",

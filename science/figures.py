@@ -32,7 +32,8 @@ def results(figure: Figure) -> dict[str, dict[str, Any]]:
 
 def can_be_drawn(figure: Figure, found: dict[str, dict[str, Any]]) -> bool:
     """Whether all its rows have been run, with what the figure shows."""
-    return len(found) == len(figure.rows) and (bool(figure.x) or all("histograms" in one for one in found.values()))
+    shown = "points" if figure.x else "curves" if figure.phase else "histograms"
+    return len(found) == len(figure.rows) and all(shown in one for one in found.values())
 
 
 def write() -> None:

@@ -96,6 +96,17 @@ def test_native_equals_numpy(make):
     assert outcome.stopped_at == pytest.approx(reached.stopped_at)
 
 
+def test_threads_change_nothing(monkeypatch):
+    from brainsim.native import threads
+
+    monkeypatch.setattr(threads, "least", 0.0)
+    monkeypatch.delenv("BRAINSIM_NATIVE_THREADS", raising=False)
+    plans = [brainsim.plan("cortex_ei", set={"run.duration": "100 ms", "run.threads": count}) for count in (1, 3)]
+    assert [plan.threads for plan in plans] == [1, 3]
+    (one, _), (three, _) = map(simulate, plans)
+    assert assert_equal(one, three) > 100
+
+
 def test_noise_depends_on_the_seed_only():
     plan = brainsim.plan("cortex_ei", set={"run.duration": "100 ms"})
     first, again, other = (simulate(replace(plan, seed=seed))[0] for seed in (1, 1, 2))

@@ -47,7 +47,7 @@ def run(
         interrupt = stack.enter_context(brian.Interrupt())
         notes = stack.enter_context(brian.quiet())
         stack.enter_context(brian.preferences(**settings(target, plan.dtype)))
-        stack.enter_context(brian.device("native" if target == "native" else "runtime"))
+        stack.enter_context(device(plan, target))
         stack.enter_context(integrators.kept())
         stack.callback(np.random.set_state, random_state)
         # What is no number any more is told in a note of Brian2's, not by numpy in the middle of the progress bar.
@@ -85,6 +85,11 @@ def run(
         stopped_at=float(np.asarray(built.network.t_)),
         notes=(*brian.notes(), *notes),
     )
+
+
+def device(plan: Plan, target: str) -> contextlib.AbstractContextManager[Any]:
+    """Brian2's device for a plan, with what the plan says of it."""
+    return brian.device("native", threads=plan.threads) if target == "native" else brian.device("runtime")
 
 
 def settings(target: str, dtype: str = "float64") -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Protocol:
 
     def time(self) -> float | None:
         """Settle ``run``: the time step in seconds, or None if it is wrong."""
-        for key in ("seed", "backend", "dtype", "rounds"):
+        for key in ("seed", "backend", "threads", "dtype", "rounds"):
             self.settle("run", key, default=Run.model_fields[key].default)
         dt = self.quantity("run", "dt", dims=TIME, positive=True, default=Run.model_fields["dt"].default)
         duration = self.quantity("run", "duration", dims=TIME, positive=True)

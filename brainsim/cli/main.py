@@ -71,6 +71,7 @@ def run(
     backend: Annotated[
         str | None, typer.Option(metavar="NAME", help="auto, numpy, cython, cpp_standalone or native.")
     ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=64, help="Threads of the native backend.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Run folder, instead of runs/NAME-DATE.")] = None,
     library: Libraries = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = False,
@@ -82,7 +83,8 @@ def run(
     """Run an experiment and write its run folder."""
     from brainsim.cli import run as verb
 
-    return partial(verb.run, experiment, set_ or [], seed, backend, out, library or [], not no_report, raster, resume)
+    sets = [*(set_ or []), *([] if threads is None else [f"run.threads={threads}"])]
+    return partial(verb.run, experiment, sets, seed, backend, out, library or [], not no_report, raster, resume)
 
 
 @app.command()

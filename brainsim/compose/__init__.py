@@ -82,6 +82,7 @@ def compose(circuit: Circuit, library: Library | None = None) -> Plan:
         watches=(*watches, *course.showings(trial)),
         phases=phases,
         backend=experiment.run.backend,
+        threads=experiment.run.threads,
         dtype=experiment.run.dtype,
         rounds=experiment.run.rounds,
         data=Data(data.name or "", {s: getattr(data, s) for s in SPLITS}, data.file or "", data.test_from)

@@ -319,6 +319,7 @@ class Plan:
     watches: tuple[Watch, ...]
     phases: tuple[Phase, ...]
     backend: str = "auto"
+    threads: int = 1
     dtype: str = "float64"
     rounds: int = 1  # how often the phases are gone through
     data: Data | None = None

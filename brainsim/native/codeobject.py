@@ -35,6 +35,10 @@ _LITERAL = re.compile(_NUMBER)
 _REFRACTORY = re.compile(rf"\b_timestep\(\s*({_NUMBER})(?=\s*,\s*dt\))")
 
 
+#: Templates that write nothing but what statements write.
+_WRITES_NO_MORE = ("stateupdate", "reset", "synapses", "synapses_push_spikes")
+
+
 class NativeCodeGenerator(CPPCodeGenerator):
     """Brian2's C++ statements, with what they need of the outside made private to a thread."""
 
@@ -96,6 +100,9 @@ class NativeCodeGenerator(CPPCodeGenerator):
         keywords["rewritten"] = rewritten(self, scalar, vector, draft)
         draft.access = threads.access(self, scalar, vector, keywords["rewritten"])
         if "spike" in scalar_code:
+            stores = self.translate_to_write_arrays(self.arrays_helper(vector["spike"])[1])
+            vector_code["spike"] = [f"if (part.count <= 1) {line}" if line in stores else line
+                                    for line in vector_code["spike"]]  # fmt: skip
             _apart(scalar_code, vector_code)
         return scalar_code, vector_code, keywords
 
@@ -135,8 +142,16 @@ class NativeCodeObject(CodeObject):
         self.copies: list[Any] = []  # that it uses, see rewrites/ordered.py
         self.event_variable: Any = None  # the list of events that a thresholder writes
         self.device = get_device()
-        #: The variables that its statements write.
+        #: The variables whose arrays it works on.
+        self.used = set(self.device.draft.names)
+        #: The variables that its statements write, and those that the template may write besides.
         self.written = self.device.draft.written
+        self.may_write = {
+            variable
+            for variable in self.used
+            if variable in self.written
+            or not (self.template_name in _WRITES_NO_MORE or (variable.read_only and variable.constant))
+        }
         #: What it reaches, if threads can share it; else the reason why not.
         self.access = self.device.draft.access
         #: Which rewrites were taken, and of the others why not.

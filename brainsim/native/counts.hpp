@@ -1,7 +1,16 @@
 // brainsim.native: how many spikes reach each cell, where all of them bring the same, see rewrites/counts.py.
 namespace native {
 
-typedef uint64_t Bits __attribute__((vector_size(64)));
+// A register of the processor: compilers make poor code of vectors that take several.
+#if defined(__AVX512BW__)
+#define NATIVE_BITS 64
+#elif defined(__AVX2__)
+#define NATIVE_BITS 32
+#else
+#define NATIVE_BITS 16
+#endif
+typedef uint64_t Bits __attribute__((vector_size(NATIVE_BITS)));
+enum { WIDE = NATIVE_BITS / 8 };  // words
 
 inline Bits bits_at(const uint64_t* from)
 {
@@ -10,7 +19,7 @@ inline Bits bits_at(const uint64_t* from)
     return value;
 }
 
-// Sum and carry of three times 512 bits.
+// Sum and carry of three numbers of one bit, for as many cells as the register has bits.
 inline void add_bits(Bits& carry, Bits& sum, Bits b, Bits c)
 {
     const Bits either = sum ^ b;
@@ -80,7 +89,8 @@ template <class Count> struct Counts {
         for (; i < size; i++) count[cells[i]]++;
     }
 
-    // From bitmaps, eight at a time: 512 cells are added in one instruction, one bit of their counts after the other.
+    // From bitmaps, eight at a time: up to 512 cells are added in one instruction, one bit of their counts after the
+    // other.
     void from_bitmaps(int64_t first, int64_t last)
     {
         static thread_local Scratch<uint64_t> scratch;
@@ -99,7 +109,7 @@ template <class Count> struct Counts {
             const bool fresh = arrival == first;
             const int64_t before = used;
             while ((int64_t(1) << used) <= arrival - first + 8 && used < 8) used++;
-            for (int64_t at = start; at < end; at += 8) {
+            for (int64_t at = start; at < end; at += WIDE) {
                 for (int i = 0; i < 8; i++) __builtin_prefetch(next[i] + at);
                 const auto bits = [&](int i) { return bits_at(rows[i] + at); };
                 uint64_t* const plane = planes + at;
@@ -118,13 +128,13 @@ template <class Count> struct Counts {
             }
         }
         // Cell c of 512 is bit c / 64 of byte c % 64, so that the bits of 64 cells are unpacked by a shift.
-        for (int64_t at = start; at < end; at += 8) {
+        for (int64_t at = start; at < end; at += WIDE) {
             for (int64_t bit = 0; bit < 8; bit++) {
                 Bits count{};
                 for (int64_t k = 0; k < used; k++) {
                     count |= ((bits_at(planes + k * words + at) >> bit) & 0x0101010101010101u) << k;
                 }
-                std::memcpy(counts + queue.low + 64 * (at + bit), &count, sizeof count);
+                std::memcpy(counts + queue.low + 64 * (at / 8 * 8 + bit) + at % 8 * 8, &count, sizeof count);
             }
         }
     }
@@ -149,11 +159,12 @@ template <class Count> struct Counts {
     }
 
     template <bool guarded, class T>
-    static void add_to(T* values, T change, const char* guard, const Count* count, int64_t size)
+    static void add_to(T* __restrict values, T change, const char* guard, const Count* count, int64_t size)
     {
         typedef int64_t Lanes __attribute__((vector_size(64)));
         const Lanes bytes = {255, 255l << 8, 255l << 16, 255l << 24, 255l << 32, 255l << 40, 255l << 48, -1l << 56};
         int64_t cell = 0;
+#if NATIVE_BITS == 64
         for (; cell + 8 <= size; cell += 8) {
             Eight<T> before, after;
             std::memcpy(&before, values + cell, sizeof before);
@@ -166,8 +177,11 @@ template <class Count> struct Counts {
             }
             std::memcpy(values + cell, &after, sizeof after);
         }
-        for (; cell < size; cell++)
-            if (!guarded || guard[cell]) values[cell] += T(int(count[cell])) * change;
+#endif
+        for (; cell < size; cell++) {
+            const T after = values[cell] + T(int(count[cell])) * change;
+            values[cell] = !guarded || guard[cell] ? after : values[cell];
+        }
     }
 };
 

@@ -12,7 +12,7 @@ import contextlib
 import copy
 import ctypes
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
@@ -34,6 +34,7 @@ from brainsim.native import functions, layout, network, wiring
 from brainsim.native.arrays import FixedArray, GrowingArray, zeros
 from brainsim.native.codeobject import NativeCodeObject
 from brainsim.native.queues import SpikeQueue
+from brainsim.native.replicas import Replica, Replicas
 from brainsim.native.rewrites import Draft, chosen, counts, delivery, ordered, traces
 from brainsim.native.session import Session, Step
 from brainsim.native.threads import bounds_of_targets
@@ -325,6 +326,9 @@ class NativeDevice(RuntimeDevice):
     def _note(self, net: Network, session: Session | None) -> None:
         self._session = session
         if session is not None:
+            before = self._sessions.get(net.id)
+            if before is not None:
+                before.rest()
             self._sessions[net.id] = session
 
     def network_restore(self, net: Network, *args: Any, **kwds: Any) -> None:
@@ -346,6 +350,32 @@ class NativeDevice(RuntimeDevice):
         session = network.prepare(self, net, net.t, namespace, None if seed is None else random_stream(seed))
         self._note(net, session)
         return session
+
+    def replicas(
+        self, net: Network, seeds: Iterable[int], namespace: dict[str, Any] | None = None, level: int = 0
+    ) -> Replicas:
+        """Several runs of a network from where it is, each with a state and random numbers of its own.
+
+        They are stepped on all cores at once, and none waits for another. Connections, delays, and values of synapses
+        that no compiled code writes (weights that do not change) are there once for all. Each is, bit for bit, what
+        ``prepare(net, seed=...)`` would have stepped.
+
+        Parameters
+        ----------
+        net
+            The network; its own state stays as it is.
+        seeds
+            A seed for each replica.
+
+        Raises
+        ------
+        NotImplementedError
+            Something in the network is run by Python.
+        """
+        if namespace is None:
+            namespace = get_local_namespace(level=level + 1)
+        session = self.prepare(net, namespace)
+        return Replicas([Replica(session, random_stream(seed)) for seed in seeds])
 
     def step(self, count: int = 1) -> None:
         """Do ``count`` time steps of the network that was run or prepared last."""

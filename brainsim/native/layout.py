@@ -78,7 +78,7 @@ class Network(Structure):
 LAYOUT = ctypes.sizeof(Network) * 1000000 + ctypes.sizeof(Task) * 1000 + ctypes.sizeof(Queue)
 
 #: What is left to do when all threads are done with a task.
-NOTHING, GATHER, ADVANCE = range(3)
+NOTHING, GATHER, ADVANCE, ONCE = range(4)
 
 #: Status of ``native_run``.
 PAUSED, FINISHED, STOPPED, PYTHON, FAILED = range(5)

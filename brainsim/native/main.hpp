@@ -48,7 +48,7 @@ static void do_stage(Network& network)
     do {
         const Task& task = network.tasks[last++];
         if (!network.clocks[task.clock].due) continue;
-        work += task.ending == native::ADVANCE ? task.work * double(task.queue->count[task.queue->offset]) : task.work;
+        work += task.ending >= native::ADVANCE ? task.work * double(task.queue->count[task.queue->offset]) : task.work;
     } while (last < network.task_count && network.tasks[last].joins && !network.profile);
     const bool alone = network.pool == nullptr || work < network.least;
     const double start = network.profile ? native::now() : 0;
@@ -61,7 +61,8 @@ static void do_stage(Network& network)
             Task& task = network.tasks[i];
             if (!network.clocks[task.clock].due) continue;
             if (task.ending == native::GATHER) native::gather(task, network.threads);
-            if (task.ending == native::ADVANCE) native::advance(*task.queue);
+            if (task.ending == native::ONCE) functions[task.function](task, network, Part{0, 0});
+            if (task.ending >= native::ADVANCE) native::advance(*task.queue);
         }
     }
     network.next = last - 1;

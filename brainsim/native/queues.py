@@ -173,9 +173,11 @@ class SpikeQueue:
         self._dt: float | None = None
         self._finalizer: weakref.finalize | None = None
         self.narrow = self.dense = self.distinct = False
+        self.retimed = False  # whether spikes were on their way when the time step changed
         self.shared = False  # whether threads can share delivery
         self.fresh = False  # prepared already, by who needed to know the structure
         self._other: np.ndarray | None = None
+        self._twin_of: SpikeQueue | None = None
         self._bitmap: np.ndarray | None = None
         #: Variables that are equal in all synapses, by their names in the code: see rewrites/counts.py.
         self.even: dict[str, Any] = {}
@@ -365,6 +367,14 @@ class SpikeQueue:
         """Whether no synapse is listed on its own (as after synapses were added with spikes on their way)."""
         return all(bool((self._list(step) >= 0).all()) for step in range(self.struct.length))
 
+    def twin(self) -> SpikeQueue:
+        """Another queue for the same synapses, with the same spikes on their way."""
+        twin = SpikeQueue(self.struct.first, self.struct.last)
+        ctypes.memmove(ctypes.byref(twin.struct), ctypes.byref(self.struct), ctypes.sizeof(layout.Queue))
+        twin._structure, twin._twin_of = self._structure, self  # which keeps what the struct points to
+        twin._store(self._fetch(), self.struct.length)
+        return twin
+
     # what SynapticPathway calls
 
     def prepare(self, delays: np.ndarray | GrowingArray, dt: float, sources: np.ndarray | GrowingArray) -> None:
@@ -376,6 +386,7 @@ class SpikeQueue:
         if moved or length > self.struct.length or not structure.is_same(self._structure):
             waiting = self._fetch()
             if moved:
+                self.retimed = True
                 assert self._dt is not None
                 at: list[list[np.ndarray]] = [[] for _ in range(int(len(waiting) * self._dt / dt) + 2)]
                 for step, synapses in enumerate(waiting):

@@ -71,7 +71,8 @@ struct Random {
     uint64_t step;  // time steps since the seed was set
 };
 
-// Which part of a task is to be done: all of it, or that of one of several threads.
+// Which part of a task is to be done: all of it (a count of 1), or that of one of several threads. A count of 0 stands
+// for what is done once for a spike, and not for each of its synapses: threads compute it, but one writes it, at the end.
 struct Part {
     int64_t number, count;
 };
@@ -79,7 +80,7 @@ struct Part {
 inline int64_t within(int64_t place, int64_t size) { return place < 0 ? 0 : place > size ? size : place; }
 
 // What is left to do when all threads are done with a task.
-enum Ending { NOTHING = 0, GATHER = 1, ADVANCE = 2 };
+enum Ending { NOTHING = 0, GATHER = 1, ADVANCE = 2, ONCE = 3 };
 
 struct Task {
     int64_t function;  // into the table of functions; negative: Python does it
@@ -100,10 +101,10 @@ struct Task {
 };
 
 // The cells or synapses that are to be gone through.
-inline int64_t first_of(const Task& task, Part part) { return part.count == 1 ? 0 : task.bounds[part.number]; }
+inline int64_t first_of(const Task& task, Part part) { return part.count <= 1 ? 0 : task.bounds[part.number]; }
 inline int64_t last_of(const Task& task, Part part, int64_t size)
 {
-    return part.count == 1 ? size : task.bounds[part.number + 1];
+    return part.count <= 1 ? size : task.bounds[part.number + 1];
 }
 
 struct Network {
@@ -431,7 +432,7 @@ struct Blocks {
     {
         if (part.count > 1)
             first = queue.share[part.number], last = queue.share[part.number + 1];
-        else if (blockwise && queue.blockwise)
+        else if (part.count == 1 && blockwise && queue.blockwise)
             first = 0, last = queue.blocks;
     }
 };

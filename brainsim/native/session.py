@@ -88,6 +88,8 @@ def _run_object(obj: BrianObject) -> None:
 class Session:
     """Tasks with their arrays and clocks, ready to go: the state that generated code works on."""
 
+    apart = False  # whether Brian2's objects do not see what happens
+
     def __init__(self, device: Any, net: Any, steps: list[Step], clocks: list[Any], random: Any = None) -> None:
         self.device, self.net, self.steps, self.clocks = device, net, steps, clocks
         self.random: layout.Random = device.random if random is None else random
@@ -97,6 +99,7 @@ class Session:
         self.traces: list[Traces] = []
         self.copies: list[ordered.Copy] = []
         self._keep: list[Any] = []  # memory that the structs point to
+        self.own: dict[int, Any] = {}  # id of an array -> the one that this session has instead
         self.struct = self._struct(iter(numbers))
         self._pointer = ctypes.addressof(self.struct)
         self.threads = device.threads if clocks else 1  # what is done once, outside of runs, is done by one
@@ -116,14 +119,15 @@ class Session:
         clock_numbers = {clock: number for number, clock in enumerate(self.clocks)}
         clocks = (layout.Clock * max(1, len(self.clocks)))()
         self._times = []
-        own: dict[int, arrays.FixedArray] = {}  # a clock's arrays -> this network's own
         for struct, clock in zip(clocks, self.clocks, strict=False):
             timestep, t, dt = (self.device.shared_array(clock.variables[name]) for name in ("timestep", "t", "dt"))
-            own[id(timestep)], own[id(t)] = (arrays.FixedArray(array.array.copy()) for array in (timestep, t))
-            struct.timestep, struct.t = own[id(timestep)].slot.data, own[id(t)].slot.data
-            struct.shown_timestep, struct.shown_t, struct.dt = timestep.slot.data, t.slot.data, dt.slot.data
-            self._times.append(own[id(t)].array)
-            self._keep += [timestep, t, dt, own[id(timestep)]]
+            own = [arrays.FixedArray(array.array.copy()) for array in (timestep, t)]
+            self.own[id(timestep)], self.own[id(t)] = own
+            struct.timestep, struct.t = (array.slot.data for array in own)
+            shown = own if self.apart else [timestep, t]
+            struct.shown_timestep, struct.shown_t, struct.dt = *(array.slot.data for array in shown), dt.slot.data
+            self._times.append(own[1].array)
+            self._keep += [timestep, t, dt, *own]
         tasks = (layout.Task * max(1, len(self.steps)))()
         streams = _streams(self.steps)
         for task, step in zip(tasks, self.steps, strict=False):
@@ -132,7 +136,7 @@ class Session:
             if step.codeobject is not None:
                 task.function = next(numbers)
                 task.stream = streams.get(id(step), 0)
-                self._bind(task, step.codeobject, own)
+                self._bind(task, step.codeobject)
         self._clock_structs = clocks
         self._keep += [clocks, tasks, self.random]
         return layout.Network(
@@ -145,18 +149,23 @@ class Session:
             grow=arrays.grow,
         )
 
-    def _bind(self, task: layout.Task, codeobject: NativeCodeObject, own: dict[int, arrays.FixedArray]) -> None:
-        used = [own.get(id(array), array) for array in codeobject.arrays]
+    def queue_of(self, codeobject: NativeCodeObject) -> Any:
+        """The spikes on their way to a code object's synapses."""
+        return codeobject.queue
+
+    def _bind(self, task: layout.Task, codeobject: NativeCodeObject) -> None:
+        used = [self.own.get(id(array), array) for array in codeobject.arrays]
         slots = (ctypes.c_void_p * max(1, len(used)))(*(ctypes.addressof(array.slot) for array in used))
         reals = (ctypes.c_double * max(1, len(codeobject.reals)))(*codeobject.reals)
         integers = (ctypes.c_int64 * max(1, len(codeobject.integers)))(*codeobject.integers)
         task.slots, task.reals = ctypes.addressof(slots), ctypes.addressof(reals)
         task.integers = ctypes.addressof(integers)
-        if codeobject.queue is not None:
-            task.queue = ctypes.addressof(codeobject.queue.struct)
-        self._keep += [slots, reals, integers, used, codeobject.queue]
+        queue = self.queue_of(codeobject)
+        if queue is not None:
+            task.queue = ctypes.addressof(queue.struct)
+        self._keep += [slots, reals, integers, used, queue]
 
-    def _enter(self) -> None:
+    def enter(self) -> None:
         """Take over traces that were read or written in Python."""
         for traces in self.traces:
             if not traces.current:
@@ -174,7 +183,7 @@ class Session:
         """Go on until generated code has something to say; Python's tasks are done on the way."""
         while True:
             if self.traces or self.copies:
-                self._enter()
+                self.enter()
             status = self._handle(self._run(self._pointer, seconds))
             if status != layout.PYTHON:
                 return status
@@ -192,13 +201,14 @@ class Session:
     def step(self, count: int = 1) -> None:
         """Do ``count`` ticks, whatever the clocks say about an end."""
         if self.traces or self.copies:
-            self._enter()
+            self.enter()
         struct = self.struct
         struct.remaining = count
         status = self._run(self._pointer, PATIENCE)
         if status != layout.PAUSED or struct.remaining:
             self._step_on(status)
-        self.net.t_ = self._times[0].item() if len(self._times) == 1 else self.time()
+        if not self.apart:
+            self.net.t_ = self._times[0].item() if len(self._times) == 1 else self.time()
 
     def _step_on(self, status: int) -> None:
         """The rest of a step that takes long, calls Python, or failed."""
@@ -208,7 +218,7 @@ class Session:
             if status == layout.STOPPED or (status == layout.PAUSED and not self.struct.remaining):
                 return
             if self.traces or self.copies:
-                self._enter()
+                self.enter()
             status = self._run(self._pointer, PATIENCE)
 
     def refresh_clocks(self) -> None:
@@ -252,6 +262,10 @@ class Session:
         """Let Brian2's variables know how far their arrays have grown."""
         for variable in self._dynamic:
             self.device.refresh_size(variable)
+
+    def rest(self) -> None:
+        """Let the threads end; they come again when there is something to do."""
+        self.library.end(self._pointer)
 
     def explain(self) -> str:
         """One line for each thing done in a time step, in order."""

@@ -11,8 +11,8 @@ A task is shared where
 - ``threshold``: always; each thread lists the events of its own cells, and the lists are put together in the order of
   the cells;
 - ``synapses``: the condition of the rewrite ``blocks`` holds (nothing is written but values of the synapse and of the
-  cell at its other end, nothing is done once for a spike, no random numbers are drawn), and the synapses of a spike lie
-  in the order of the cells they reach;
+  cell at its other end, no random numbers are drawn), and the synapses of a spike lie in the order of the cells they
+  reach; what is done once for a spike (see rewrites/traces.py) is computed by all and written by one, at the end;
 
 and where it calls no functions that keep a state. All others are done by the thread that called ``step``.
 
@@ -99,8 +99,8 @@ class Access:
             if one.written & two.elsewhere:
                 return False
             for variable in one.written & set(two.own):
-                mine, its = one.own[variable], two.own[variable]
-                if mine != its and not mine.apart_from(its):
+                mine, its = one.own.get(variable), two.own[variable]
+                if mine != its and (mine is None or not mine.apart_from(its)):
                     return False
         return True
 
@@ -174,10 +174,20 @@ def _delivery(generator: Any, vector: dict[str, Any], rewritten: dict[str, Any])
     if not queue.shared:
         raise NotLegal("the synapses of a spike are not in the order of the cells they reach")
     (name,) = {*vector} - {"spike"}
-    delivery.check_blocks(generator, vector[name], frozenset({delivery.BLOCKS}))
+    delivery.check_apart(generator, vector[name], frozenset({delivery.BLOCKS}))
     found = Access(targets_of(pathway), ending=layout.ADVANCE)
     synapses = Elements(pathway.name, 0, len(pathway.synapses))
     _note(found, generator, vector[name], {"_idx": synapses, "_place": synapses, reader.far: found.elements})
+    once = generator.arrays_helper(vector["spike"])[1] if vector.get("spike") else set()
+    if once:
+        if queue.retimed:
+            raise NotLegal("a spike may arrive twice at a time, as the time step was changed")
+        found.ending = layout.ONCE
+        kept = {generator.variables[its] for its in once}
+        if kept & set(found.own):
+            raise NotLegal("its synapses reach what is written once for a spike")
+        found.written |= kept
+        found.elsewhere |= kept
     runs = max(1, len(queue._structure.begin) - 1)
     cost = 0.15 if "matrix" in rewritten or queue.struct.bitmap else 0.3 if rewritten["delivery"].rows else 1.0
     found.work = cost * len(queue._other) / runs
@@ -247,6 +257,6 @@ def told(task: layout.Task, step: Any) -> str:
         return "threads not: Python does it"
     if not task.shared:
         return f"threads not: {step.codeobject.access}"
-    per = " for each spike that arrives" if task.ending == layout.ADVANCE else ""
+    per = " for each spike that arrives" if task.ending >= layout.ADVANCE else ""
     joined = ", along with what is before it" if task.joins else ""
     return f"threads, each of the {step.codeobject.access.elements.of} it owns ({task.work / 1000:.3g} us{per}){joined}"

@@ -161,6 +161,8 @@ class Run(Spec):
     """All random numbers follow from it."""
     backend: Literal["auto", "numpy", "cython", "cpp_standalone", "native"] = "auto"
     """``auto`` chooses by the size of the job and says what it chose."""
+    threads: int = Field(default=1, ge=1, le=64)
+    """How many threads share the work of a time step; on ``native`` alone. Results are the same for any number."""
     dtype: Literal["float64", "float32"] = "float64"
     """Numbers of cells and synapses; ``float32`` takes half the memory, and compiled code goes through it faster."""
     rounds: int = Field(1, ge=1, le=100_000)

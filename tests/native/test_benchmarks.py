@@ -41,6 +41,24 @@ def test_tasks_are_told_by_the_image():
     )
 
 
+FAKE = """
+import json, sys
+print("something else")
+print(json.dumps({"seconds": 1.0, "images": 0, "once": ONCE}), flush=True)
+for number, _ in enumerate(sys.stdin):
+    print(json.dumps({"cpu": 1.0 + number, "spikes": 4, "megabytes": 7.0}), flush=True)
+"""
+
+
+def test_devices_run_in_turn_and_peers_in_the_first_rounds():
+    again, once = ([sys.executable, "-c", FAKE.replace("ONCE", text)] for text in ("False", "True"))
+    measured = driver.measure({"native": again, "nest": once}, rounds=3, peer_rounds=2)
+    assert measured["native"]["cpu"] == [1, 2, 3] and measured["native"]["median"] == 2
+    assert measured["nest"]["cpu"] == [1, 1]  # started anew
+    with pytest.raises(driver.Ended, match="it ended with status 3"):
+        driver.measure({"native": [sys.executable, "-c", "raise SystemExit(3)"]}, rounds=1)
+
+
 def test_rates_are_those_of_a_second():
     devices = {"cpp_standalone": device(), "native": device(spikes=191, seconds=2.0), "nest": device(spikes=120)}
     assert driver.rates_differ(devices) == ["nest"]

@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.compiled,
     pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the flags are those of x86"),
 ]
-WIDTHS = ["x86-64-v3", "x86-64"]
+WIDTHS = ["x86-64-v3", "x86-64-v2"]
 
 
 def narrow(monkeypatch, march):

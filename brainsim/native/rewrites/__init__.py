@@ -70,7 +70,7 @@ class Draft:
     names: dict[Any, str] = field(default_factory=dict)  # of the arrays in the text
     no_release: str | None = None  # why refractory cells cannot stand in a queue, see refractory.py
     kept: frozenset[str] = frozenset()  # variables of synapses that cells keep, see traces.py
-    written: set[Any] = field(default_factory=set)  # variables
+    written: set[Any] = field(default_factory=set)  # variables that its statements write
     access: Any = None  # what it reaches, see threads.py
     notes: dict[str, str | None] = field(default_factory=dict)  # rewrite: None if taken, or the reason why not
 

@@ -57,9 +57,9 @@ def code(n: int, p: float, name: str) -> str:
     """C++ functions: the number for element i, by call site or counted, and those of a vector."""
     entries = [real(64 * share + other) for share, other in table(n, min(p, 1 - p))]
     # Where hits are the more frequent outcome, misses are drawn.
-    scalar, vector = "{}", "{}"
+    scalar = vector = ""
     if p > 0.5:
-        scalar, vector = f"{real(n)} - {{}}", f"V{{}} + native::lane_of<V>({real(n)}) - {{}}"
+        scalar, vector = f"{real(n)} - ", f"native::lane_of<V>({real(n)}) - "
     return f"""
 static inline const uint16_t* {name}_row(native::Draws& _draws, const int64_t _i, const uint64_t _draw)
 {{
@@ -67,11 +67,11 @@ static inline const uint16_t* {name}_row(native::Draws& _draws, const int64_t _i
 }}
 static inline double {name}(const int64_t _i, const uint64_t _draw)
 {{
-    return {scalar.format(f"*{name}_row(native::draws, _i, _draw)")};
+    return {scalar}*{name}_row(native::draws, _i, _draw);
 }}
 static inline double {name}(const int64_t _i) {{ return {name}(_i, native::draws.next(_i)); }}
 template <class V> static inline V {name}_vector(native::Draws& _draws, const int64_t _i, const uint64_t _draw)
 {{
-    return {vector.format(f"native::widened<V>({name}_row(_draws, _i, _draw))")};
+    return {vector}native::widened<V>({name}_row(_draws, _i, _draw));
 }}
 """

@@ -175,13 +175,18 @@ def rows(generator: Any, scalar: list[Any], statements: list[Any], rewrites: fro
 
 
 def check_blocks(generator: Any, statements: list[Any], rewrites: frozenset[str]) -> None:
+    """Whether cells may be gone through block by block."""
+    check_apart(generator, statements, rewrites)
+    if generator.reader.declared:
+        raise NotLegal("something is done once for a spike")
+
+
+def check_apart(generator: Any, statements: list[Any], rewrites: frozenset[str]) -> None:
     """Whether synapses of different cells know nothing of each other."""
     reader, variables, indices = generator.reader, generator.variables, generator.variable_indices
     read, write, _, _ = generator.arrays_helper(statements)
     if BLOCKS not in rewrites or not reader.used:
         raise NotLegal("switched off")
-    if reader.declared:
-        raise NotLegal("something is done once for a spike")
     for name in write:
         if indices[name] not in (reader.far, "_idx", "_place") or variables[name].scalar:
             raise NotLegal(f"synapses of different cells write '{name}'")

@@ -29,6 +29,7 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
     {% if spike %}
     const size_t _idx = _first;
     {{ spike | autoindent }}
+    if (part.count == 0) continue;
     {% endif %}
     {% if _delivery.rows %}
     const int64_t _far = _others[_begin];
@@ -118,7 +119,7 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
             {{ _loop(vector_code, '') }}
         }
         {% elif _delivery.held %}
-        if (_arrivals.synapses() > int64_t({{ _delivery.held[0][2] }}) / 4) {
+        if (part.count > 0 && _arrivals.synapses() > int64_t({{ _delivery.held[0][2] }}) / 4) {
             {% for kind, array, size, guard in _delivery.held %}
             static thread_local native::Held<{{ kind }}> _held_{{ loop.index0 }};
             _held_{{ loop.index0 }}.keep({{ array }}, {{ guard }}, native::first_of(task, part), native::last_of(task, part, {{ size }}));
