@@ -137,6 +137,7 @@ class NativeCodeObject(CodeObject):
         self.integers: list[int] = []
         self.queue = self.variables.get("_queue")
         self.headers: list[str] = []
+        self.private: list[FixedArray] = []  # of these, what is no variable's: each network has its own
         self.abstract_code: dict[Any, str] = {}
         self.template_kwds: dict[str, Any] = {}
         self.copies: list[Any] = []  # that it uses, see rewrites/ordered.py
@@ -203,7 +204,8 @@ class NativeCodeObject(CodeObject):
             lines.append("native::Draws* const _draws = native::draws_here();")
             lines.append("_draws->begin(*network.random, task.stream);")
         if "_recent" in used:  # see release in vectors.hpp: 64 bytes, and 4 for each cell
-            slot = self._slot(FixedArray(np.zeros(9 + self.variables["N"].item() // 2, np.int64)))
+            self.private.append(FixedArray(np.zeros(9 + self.variables["N"].item() // 2, np.int64)))
+            slot = self._slot(self.private[-1])
             lines.append(f"native::Recent* const _recent = static_cast<native::Recent*>({slot}.data);")
         for variable, name in self.device.draft.names.items():
             keys = [key for key, other in self.variables.items() if other is variable and f"_num{key}" in used]

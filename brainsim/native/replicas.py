@@ -55,6 +55,7 @@ class Replica(Session):
         written = {variable for codeobject in self.codeobjects for variable in codeobject.may_write}
         own = [self.device.shared_array(variable) for variable in used
                if variable in written or not isinstance(variable.owner, Synapses)]  # fmt: skip
+        own += [array for codeobject in self.codeobjects for array in codeobject.private]
         self.own = {id(array): _copied(array) for array in own}
         self._keep.append(own)
         self.struct = self._struct(iter([task.function for task in session.struct.tasks[: len(self.steps)]]))

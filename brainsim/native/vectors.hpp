@@ -202,9 +202,23 @@ template <class V, class T> inline V load(const T* from, All = {})
     return value;
 }
 
-// (Loops: memcpy of a size that is not known would be a call. Lanes that are not in use repeat the first.)
+// Lanes that are not in use repeat the first. (Loops: memcpy of a size that is not known would be a call.)
 template <class V, class T> inline V load(const T* from, int64_t lanes)
 {
+#if NATIVE_WIDTH == 64
+    // A mask of the lanes in use: the processor does not touch the memory of the others.
+    typedef long long Wide __attribute__((vector_size(64)));
+    typedef int Packed __attribute__((vector_size(64)));
+    typedef int Half __attribute__((vector_size(32)));
+    const V first = V{} + from[0];
+    const unsigned mask = (1u << lanes) - 1;
+    if constexpr (sizeof(T) == 8 && sizeof(V) == 64)
+        return V(__builtin_ia32_loaddqudi512_mask(reinterpret_cast<const long long*>(from), Wide(first), uint8_t(mask)));
+    if constexpr (sizeof(T) == 4 && sizeof(V) == 64)
+        return V(__builtin_ia32_loaddqusi512_mask(reinterpret_cast<const int*>(from), Packed(first), uint16_t(mask)));
+    if constexpr (sizeof(T) == 4 && sizeof(V) == 32)
+        return V(__builtin_ia32_loaddqusi256_mask(reinterpret_cast<const int*>(from), Half(first), uint8_t(mask)));
+#endif
     V value;
     for (int lane = 0; lane < lanes_of<V>; lane++) value[lane] = from[lane < lanes ? lane : 0];
     return value;
@@ -214,6 +228,18 @@ template <class V, class T> inline void store(T* to, const V& value, All) { std:
 
 template <class V, class T> inline void store(T* to, const V& value, int64_t lanes)
 {
+#if NATIVE_WIDTH == 64
+    typedef long long Wide __attribute__((vector_size(64)));
+    typedef int Packed __attribute__((vector_size(64)));
+    typedef int Half __attribute__((vector_size(32)));
+    const unsigned mask = (1u << lanes) - 1;
+    if constexpr (sizeof(T) == 8 && sizeof(V) == 64)
+        return __builtin_ia32_storedqudi512_mask(reinterpret_cast<long long*>(to), Wide(value), uint8_t(mask));
+    if constexpr (sizeof(T) == 4 && sizeof(V) == 64)
+        return __builtin_ia32_storedqusi512_mask(reinterpret_cast<int*>(to), Packed(value), uint16_t(mask));
+    if constexpr (sizeof(T) == 4 && sizeof(V) == 32)
+        return __builtin_ia32_storedqusi256_mask(reinterpret_cast<int*>(to), Half(value), uint8_t(mask));
+#endif
     for (int lane = 0; lane < lanes; lane++) to[lane] = value[lane];
 }
 

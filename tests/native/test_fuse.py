@@ -153,3 +153,24 @@ def test_the_threshold_may_draw_and_noise_stays_the_same(native):
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
         assert len(one) > 10
+
+
+def test_replicas_have_queues_of_their_own(native):
+    drives = 1.1 + np.random.default_rng(1).random(70)
+    group = b2.NeuronGroup(
+        70, "dv/dt = (drive - v) / (5*ms) : 1 (unless refractory)\ndrive : 1", threshold="v > 1", reset="v = 0",
+        refractory=2 * ms, method="exact", name="cells",
+    )  # fmt: skip
+    group.drive = drives
+    net = b2.Network(group)
+    replicas = native.replicas(net, [1, 2])
+    assert "\n       release\n" in native.explain()
+    replicas[1].array(group, "drive")[:] += 0.5
+    for count in (1, 40, 3, 60):
+        replicas.step(count)
+    found = [np.array(replica.array(group, "v")) for replica in replicas]
+    for more, values in zip((0, 0.5), found, strict=True):
+        group.v, group.drive, group.lastspike, group.not_refractory = 0, drives + more, -1e4 * b2.second, True
+        native.prepare(net)
+        native.step(104)
+        np.testing.assert_array_equal(values, group.v[:])

@@ -94,6 +94,27 @@ def test_results_are_those_of_single_spikes_and_of_numpy(code, size, native, on_
         np.testing.assert_array_equal(together, on_numpy(run))
 
 
+@pytest.mark.parametrize("size", [(21, 13), (8, 16), (16, 11), (70, 37), (37, 100)])
+@pytest.mark.parametrize("code", CODE)
+def test_results_in_float32_are_those_of_single_spikes(code, size, native):
+    def run():
+        model = Model(*size, **CODE[code])
+        model.net.run(2 * ms)
+        return model.values()
+
+    b2.prefs.core.default_float_dtype = np.float32
+    try:
+        together = run()
+        assert "matrix" in taken(native)
+        chosen("-matrix")
+        one_by_one = run()  # in which numbers written in the code are of 64 bits
+        np.testing.assert_allclose(together, one_by_one, rtol=2e-5, atol=1e-5)
+        if "0." not in str(CODE[code]):
+            np.testing.assert_array_equal(together, one_by_one)
+    finally:
+        b2.prefs.core.default_float_dtype = np.float64
+
+
 REASONS = {
     "connections are not all to all": {"connect": (np.arange(12), np.arange(12)), "on_pre": "y_post += w"},
     "delays differ": {"delay": np.linspace(0, 2, 273), "on_pre": "y_post += w"},

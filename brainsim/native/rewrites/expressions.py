@@ -304,9 +304,11 @@ class Renderer:
             value = arguments[0]
             kind = "float" if value.kind == "float" else "double"
             return Value(self._exp(node, self.convert(value, kind), kind), kind, True)
-        if name == "log" and "exp" in self.rewrites and arguments[0].kind == "double":
+        if name == "log" and "exp" in self.rewrites and arguments[0].kind in ("double", "float"):
+            self.vector("double")  # float32 goes through float64
             self.used.add("exp")
-            return Value(f"native::log({arguments[0].text})", "double", True)
+            found = Value(f"native::log({self.convert(arguments[0], 'double')})", "double", True)
+            return Value(self.convert(found, arguments[0].kind), arguments[0].kind, True)
         if name in _LANE_BY_LANE:
             return self._lane_by_lane(name, arguments[0])
         raise NotLegal(f"it uses the function '{name}'")
@@ -314,6 +316,8 @@ class Renderer:
     def _eight(self, node: ast.Call, function: Function) -> Value:
         """A function that is prepared once for a row and then called for eight spikes, see matrix.py."""
         text, name = ast.unparse(node), node.func.id  # type: ignore[attr-defined]
+        if self.packed:
+            raise NotLegal("it has numbers of 64 bits")
         values = [self._value(argument) for argument in node.args]
         for place in function.eight:
             held = {inner.id for inner in ast.walk(node.args[place]) if isinstance(inner, ast.Name)}

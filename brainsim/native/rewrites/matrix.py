@@ -31,7 +31,7 @@ from brian2.codegen.generators.cpp_generator import c_data_type
 from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers
 
-from brainsim.native.rewrites.expressions import VECTORS, NotLegal, Renderer, Value, kind_of
+from brainsim.native.rewrites.expressions import NotLegal, Renderer, Value, kind_of
 
 MATRIX, UNCHANGED = "matrix", "unchanged"
 #: A very large value of a function.
@@ -43,8 +43,9 @@ class Matrix:
     """What the template needs, as lines. ``near`` is the spiking cell, ``far`` those at the other end."""
 
     columns: bool  # whether spikes reach columns
-    across: bool  # and are taken eight at a time, row by row
+    across: bool  # and are taken several at a time, row by row
     near: str  # the name of the spiking cell's index
+    step: str  # how many elements a vector holds
     vectors: list[tuple[str, str]] = field(default_factory=list)  # (type, name) of what is read from cells
     before: list[str] = field(default_factory=list)
     near_reads: list[str] = field(default_factory=list)
@@ -94,10 +95,21 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
     NotLegal
         With the reason.
     """
+    check_connections(pathway_of(generator))
+    if generator.prefers_floats():
+        try:
+            return _rewrite(generator, scalar, statements, rewrites, packed=True)
+        except NotLegal:
+            pass  # with numbers of 64 bits, perhaps
+    return _rewrite(generator, scalar, statements, rewrites, packed=False)
+
+
+def _rewrite(
+    generator: Any, scalar: list[Any], statements: list[Any], rewrites: frozenset[str], packed: bool
+) -> Matrix:
     from brainsim.native.rewrites.vectors import _statement
 
     pathway = pathway_of(generator)
-    check_connections(pathway)
     variables, indices = generator.variables, generator.variable_indices
     read, write, index_arrays, guards = generator.arrays_helper(statements)
     far, near = ("_presynaptic_idx", "_postsynaptic_idx")[:: 1 if pathway.prepost == "post" else -1]
@@ -106,8 +118,9 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
     columns = pathway.prepost == "post" and any(indices[name] == "_idx" for name in read)
     functions = {variables.get(name) for s in statements for name in get_identifiers(s.expr)}
     across = pathway.prepost == "post" and any(getattr(function, "eight", None) for function in functions)
-    found = Matrix(columns, across, near)
+    found = Matrix(columns, across, near, "native::PACKED" if packed else "native::LANES")
     names: dict[str, Value] = {}
+    renderer = Renderer(generator, names, rewrites, packed)
     for statement in scalar:
         if statement.op == ":=":
             names[statement.var] = Value(statement.var, kind_of(statement.dtype, "bool"), False)
@@ -130,7 +143,7 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
                 (found.before if index == "0" else found.near_reads).append(line)
             if across and index == near and not variable.scalar:
                 kind = kind_of(variable.dtype, mask)
-                names[name], vector = Value(name, kind, True), f"native::{VECTORS[kind]}"
+                names[name], vector = Value(name, kind, True), renderer.vector(kind)
                 found.side_by_side.append((c_data_type(variable.dtype), name))
                 load = "load_mask" if kind == mask else "load"
                 found.spike.append(f"const {vector} {name} = native::{load}<{vector}>(_near_{name} + _k, _lanes);")
@@ -138,7 +151,7 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
         if index not in ("_idx", "_place", far):
             raise NotLegal(f"'{name}' is reached through '{index}'")
         kind = kind_of(variable.dtype, mask)
-        names[name], vector = Value(name, kind, True), f"native::{VECTORS[kind]}"
+        names[name], vector = Value(name, kind, True), renderer.vector(kind)
         what = "_mask" if kind == mask else ""
         if across and index == far:
             if name in write:
@@ -168,7 +181,6 @@ def rewrite(generator: Any, scalar: list[Any], statements: list[Any], rewrites: 
         found.spike.append(f"{vector} {name}{initial};")
         if name in write:
             stores.append(f"native::store{how}({place}, {name}, _lanes);")
-    renderer = Renderer(generator, names, rewrites)
     renderer.mask = mask
     if across:
         renderer.fixed = {name for name in names if name not in write and indices.get(name) == far}

@@ -16,7 +16,7 @@ const int64_t _row_count = _queue.begin[1] - _queue.begin[0], _columns = _synaps
 {{ line }}
 {% endfor %}
 {{ _part('_row_count') }}
-native::in_vectors(_part_from, _part_to, [&](const int64_t _at, auto _lanes) {
+native::in_vectors<{{ found.step }}>(_part_from, _part_to, [&](const int64_t _at, auto _lanes) {
     {% for line in found.far_reads %}
     {{ line }}
     {% endfor %}
@@ -70,7 +70,7 @@ for (int64_t _at = _part_from; _at < _part_to; _at++) {
     {% if found.product %}
     if (_still && {{ found.small }}) continue;
     {% endif %}
-    native::in_vectors(_arrivals.count, [&](const int64_t _k, auto _lanes) {
+    native::in_vectors<{{ found.step }}>(_arrivals.count, [&](const int64_t _k, auto _lanes) {
         {% for line in found.spike %}
         {{ line }}
         {% endfor %}
@@ -95,7 +95,7 @@ const auto _row = [&](const int64_t _arrival) {
     };
 };
 const auto _together = [&](auto... _rows) {
-    native::in_vectors(_part_from, _part_to, [&](const int64_t _at, auto _lanes) {
+    native::in_vectors<{{ found.step }}>(_part_from, _part_to, [&](const int64_t _at, auto _lanes) {
         {% for line in found.far_reads %}
         {{ line }}
         {% endfor %}
