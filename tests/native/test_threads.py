@@ -27,7 +27,7 @@ COUNTS = (2, 3, 4)
 def shared(native, monkeypatch):
     """The device, with everything shared that can be: also what has few cells, and takes no time."""
     monkeypatch.setattr(threads, "least", 0.0)
-    monkeypatch.setattr(threads, "PIECE", 8)
+    monkeypatch.setattr(threads, "PIECE", 16)  # the most elements that a vector takes
     monkeypatch.delenv("BRAINSIM_NATIVE_THREADS", raising=False)
     b2.seed(1)
     yield native
