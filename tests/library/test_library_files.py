@@ -196,6 +196,14 @@ SHORT = {
     },
     "diehl_cook_2015": {"data.train": 2, "data.label": 1, "data.test": 1, "n_cells": 5},
     "digits_events": {"data.train": 3, "data.test": 2, "n_cells": 9},
+    **{
+        name: {"data.train": 3, "data.test": 2, "n_hidden1": 9, "n_hidden2": 9, "run.rounds": 1}
+        for name in ("gerlinghoff_2022", "gerlinghoff_2022_fashion")
+    },
+    "gerlinghoff_2022_validated": {
+        **{"data.train": 3, "data.validation": 2, "data.test": 2},
+        **{"n_hidden1": 9, "n_hidden2": 9, "run.rounds": 1},
+    },
     "digits_desire": {"data.train": 3, "data.test": 2, "n_hidden1": 9, "phases.train.passes": 1},
     **{name: {"scale": 0.11, "run.duration": "5 ms"} for name in _BRUNEL},
     "potjans_diesmann": {"scale": 0.02, "run.duration": "5 ms", **DEEP},
@@ -210,7 +218,7 @@ SHORT = {
 
 
 #: Experiment -> the data set it needs that does not ship.
-ELSEWHERE = {"digits_events": "nmnist_small"}
+ELSEWHERE = {"digits_events": "nmnist_small", "gerlinghoff_2022_fashion": "fashion_mnist"}
 
 
 @pytest.mark.parametrize("experiment", of_kind("experiment"))
