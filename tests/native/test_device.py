@@ -262,6 +262,7 @@ def test_timed_array_is_live(native):
     assert group.x[0] == 10
 
 
+@pytest.mark.usefixtures("as_asked", "one_thread")
 def test_explain_lists_the_schedule(native):
     net, group = counting_network()
     native.prepare(net)

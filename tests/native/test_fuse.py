@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from brian2 import ms
 
-pytestmark = pytest.mark.compiled
+pytestmark = [pytest.mark.compiled, pytest.mark.usefixtures("as_asked", "one_thread")]
 EQUATIONS = """dv/dt = (drive - v + 0.3 * g) / (10*ms) : 1 (unless refractory)
 dg/dt = -g / (4*ms) : 1
 drive : 1
