@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import itertools
 import re
 import weakref
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 from brian2.core.base import BrianObject, BrianObjectException
 from brian2.core.network import Network
+from brian2.core.tracking import InstanceFollower, Trackable
 from brian2.core.variables import DynamicArrayVariable
 from brian2.utils.logger import get_logger
 
@@ -27,6 +29,23 @@ logger = get_logger(__name__)
 
 #: Generated code returns to Python this often, in seconds, to let it see signals, reports and requests to stop.
 PATIENCE = 0.1
+
+
+class Births(InstanceFollower):
+    """Brian2's record of its objects, and the order in which they were made, which names do not tell.
+
+    An object without a name gets the first number that is free. Which numbers are free depends on when Python collects
+    what is no longer used, so of two objects that follow one another the second may have the lower number.
+    """
+
+    made = itertools.count()
+
+    def add(self, value: Any) -> None:
+        value.native_birth = next(self.made)
+        super().add(value)
+
+
+Trackable.__instancefollower__ = Births()
 
 
 @dataclass
@@ -59,18 +78,18 @@ def _streams(steps: list[Step]) -> dict[int, int]:
     """The streams of random numbers, by the id of the step: a hash of the object's name.
 
     Numbers that Brian2 gives to objects without a name depend on what else was made before. They are left out; among
-    objects that then have the same name, the order of the numbers counts.
+    objects that then have the same name, the order counts in which they were made.
     """
-    named: dict[tuple[str, str], list[tuple[list[int], int]]] = {}
-    for step in steps:
+    named: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+    for place, step in enumerate(steps):
         if step.codeobject is not None and step.codeobject.draws:
-            numbers = [int(number) for number in re.findall(r"_(\d+)(?=_|$)", step.obj.name)]
             name = re.sub(r"_\d+(?=_|$)", "", step.obj.name)
             what = "stateupdate" if step.codeobject.template_name == "fused" else step.codeobject.template_name
-            named.setdefault((name, what), []).append((numbers, id(step)))
+            birth = getattr(step.obj, "native_birth", -1)  # of none that was made before this device was imported
+            named.setdefault((name, what), []).append((birth, place, id(step)))
     found = {}
     for key, members in named.items():
-        for rank, (_, step_id) in enumerate(sorted(members)):
+        for rank, (_, _, step_id) in enumerate(sorted(members)):
             digest = hashlib.blake2b(repr((*key, rank)).encode(), digest_size=8).digest()
             found[step_id] = int.from_bytes(digest, "little")
     return found

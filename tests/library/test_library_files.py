@@ -201,8 +201,12 @@ SHORT = {
         for name in ("gerlinghoff_2022", "gerlinghoff_2022_fashion")
     },
     "gerlinghoff_2022_validated": {
-        **{"data.train": 3, "data.validation": 2, "data.test": 2},
-        **{"n_hidden1": 9, "n_hidden2": 9, "run.rounds": 1},
+        "data.train": 3,
+        "data.validation": 2,
+        "data.test": 2,
+        "n_hidden1": 9,
+        "n_hidden2": 9,
+        "run.rounds": 1,
     },
     "digits_desire": {"data.train": 3, "data.test": 2, "n_hidden1": 9, "phases.train.passes": 1},
     **{name: {"scale": 0.11, "run.duration": "5 ms"} for name in _BRUNEL},

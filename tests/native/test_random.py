@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import brian2 as b2
 import numpy as np
 import pytest
@@ -190,3 +192,25 @@ def test_streams_belong_to_names_and_seeds(native):
     np.testing.assert_array_equal(values["a"], values["b"])
     assert not np.intersect1d(values["a"], values["c"]).size
     assert not np.intersect1d(values["a"], values["d"]).size
+
+
+def test_what_else_is_alive_does_not_change_what_is_drawn(native):
+    """Brian2 numbers objects without a name by what is free: here the second has the lower number."""
+    found, names = [], []
+    for another in (False, True):
+        spare = b2.NeuronGroup(1, "x : 1") if another else None
+        groups = [b2.NeuronGroup(50, "x : 1")]
+        del spare
+        gc.collect()
+        groups.append(b2.NeuronGroup(50, "x : 1"))
+        for group in groups:
+            group.run_regularly("x = rand()")
+        b2.seed(1)
+        b2.Network(groups).run(0.1 * ms)
+        names.append([group.name for group in groups])
+        found.append([np.array(group.x[:]) for group in groups])
+        del groups, group
+        gc.collect()
+    assert names[1] > names[1][::-1], "numbers are given otherwise than this test thinks"
+    np.testing.assert_array_equal(*found)
+    assert not np.intersect1d(*found[0]).size
