@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from experiments import PAIR
+
+import brainsim
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINE = ROOT / "brainsim"
@@ -131,3 +135,24 @@ def test_importing_the_package_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_nothing_heavy_is_imported_before_it_is_used(tmp_path):
+    code = """
+import sys, brainsim
+heavy = {"brian2", "matplotlib", "h5py", "numpy", "pydantic", "networkx"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+assert {"run", "check", "plan", "open", "Results"} <= set(dir(brainsim)) and brainsim.__version__ == "0.1.0"
+brainsim.check(sys.argv[1]); brainsim.plan(sys.argv[1]); brainsim.Results
+assert not {"brian2", "matplotlib"} & set(sys.modules)
+import brainsim.runs.phases
+assert callable(brainsim.run)
+try: brainsim.nothing
+except AttributeError: print("fine")
+"""
+    root = str(Path(brainsim.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": root}
+    done = subprocess.run(
+        [sys.executable, "-c", code, PAIR], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.stdout == "fine\n", done.stderr

@@ -1,164 +1,24 @@
 """From an experiment to a run folder and back."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from experiments import ECHO, PAIR
 
 import brainsim
-from brainsim import backends, datasets, seeds, source
-from brainsim.compose.plan import Data, Phase, Plan, Trial
+from brainsim import backends, datasets, source
 from brainsim.errors import FileError, FitError, RunError, SetupError
-from brainsim.runs import phases
 from brainsim.runs.folder import RunFolder, model_yaml
 from brainsim.runs.prepare import find
-
-PAIR = """\
-experiment: pair
-grammar: 1
-about: Does a driven cell make another fire?
-region:
-  region: pair
-  about: Two populations.
-  cite: [own]
-  populations:
-    a: {neuron: cell, size: 3}
-    b: {neuron: {name: cell, parameters: {drive: 0.9}}, size: 2}
-    silent: {neuron: {name: cell, parameters: {drive: 0}}, size: 4}
-  projections:
-    a_to_b: {from: a, to: b, synapse: kick, connect: all, delay: 1 ms, initial: {w: 0.2 + 0.1*rand()}}
-run: {duration: 100 ms, dt: 0.1 ms, seed: 3}
-record:
-  spikes: [a, b, silent]
-  state: {b: {variables: [v], every: 1 ms}}
----
-neuron: cell
-about: A leaky cell without units.
-cite: [own]
-parameters:
-  tau: 10 ms
-  drive: 1.5
-equations: |
-  dv/dt = (drive - v)/tau : 1
-threshold: v > 1
-reset: v = 0
-method: exact
-initial: {v: 0.9*rand()}
----
-synapse: kick
-about: Adds w.
-cite: [own]
-equations: |
-  w : 1
-on_pre: v_post += w
-"""
-
-#: Ten cells, each of which fires in every step of the trials of its class: everything can be counted by hand.
-ECHO = """\
-experiment: echo
-grammar: 1
-about: Do trials, phases and readout count right?
-region:
-  region: echo
-  about: Cells that are told the class.
-  cite: [own]
-  populations:
-    out: {neuron: told, size: 10}
-data: {name: mnist, train: 60, label: 40, test: 30}
-trial: {duration: 3 ms, inputs: {label: out.goal}}
-phases:
-  train: {data: train, passes: 2, shuffle: true}
-  label: {data: label}
-  test: {data: test}
-readout: {name: class_sum, population: out, assign_from: label}
-run: {dt: 0.1 ms, seed: 5, backend: numpy}
----
-neuron: told
-about: Fires while it is told to.
-cite: [own]
-inputs: {goal: 1}
-threshold: goal > 0.5
-"""
 
 
 @pytest.fixture(autouse=True)
 def somewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def plan_of(*stages: Phase, seed: int = 1, steps: int = 7, dt: float = 1e-4) -> Plan:
-    trial = Trial(steps * dt, steps)
-    return Plan("p", "", seed, dt, (), (), (), stages, data=Data("mnist", {}), trial=trial)
-
-
-@pytest.fixture
-def samples():
-    return datasets.load("mnist", {"train": 50, "label": 20, "test": 10})
-
-
-class TestSchedule:
-    def test_phases_follow_one_another(self, samples):
-        order, phase, _ = phases.schedule(
-            plan_of(Phase("train", data="train", passes=2, count=3), Phase("test", data="test", count=2)), samples
-        )
-        assert order.tolist() == [0, 1, 2, 0, 1, 2, 50, 51] and order.dtype == np.int32
-        assert phase.tolist() == [0] * 6 + [1] * 2
-
-    def test_each_pass_is_shuffled_anew_from_a_stream_of_its_own(self, samples):
-        order, _, _ = phases.schedule(plan_of(Phase("go", data="train", passes=2, shuffle=True, count=50)), samples)
-        first, second = order[:50], order[50:]
-        assert sorted(first) == sorted(second) == list(range(50)) and first.tolist() != second.tolist()
-        for number, part in enumerate((first, second)):
-            expected = seeds.stream(1, f"phases.go.{number}").permutation(np.arange(50, dtype=np.int32))
-            np.testing.assert_array_equal(part, expected)
-
-    def test_a_new_phase_changes_no_other(self, samples):
-        train = Phase("train", data="train", passes=1, shuffle=True, count=50)
-        alone = phases.schedule(plan_of(train), samples).order
-        behind = phases.schedule(plan_of(Phase("x", data="test", shuffle=True, count=9), train), samples).order[9:]
-        np.testing.assert_array_equal(alone, behind)
-        assert phases.schedule(plan_of(train, seed=2), samples).order.tolist() != alone.tolist()
-
-    def test_more_than_there_is(self, samples):
-        with pytest.raises(FitError, match="phase test shows 11 samples of test, but there are 10"):
-            phases.schedule(plan_of(Phase("test", data="test", count=11)), samples)
-
-    def test_without_samples(self):
-        order, phase, _ = phases.schedule(plan_of(Phase("run", duration=1.0)), None)
-        assert len(order) == len(phase) == 0
-
-
-class TestCounts:
-    def test_spikes_on_a_boundary_belong_to_the_trial_that_begins(self):
-        # k*dt is no exact number: 3*0.1 ms is a little more, 0.7 ms/0.1 ms a little less than whole.
-        steps, dt, trials = 7, 1e-4, 2000
-        at = np.arange(trials) * steps
-        first, last = at * dt, (at + steps - 1) * dt
-        table = phases.counts([(first, np.zeros(trials)), (last, np.ones(trials))], 2, 0, trials, steps, dt)
-        assert (table == 1).all() and table.dtype == np.int32
-
-    def test_only_the_trials_asked_for(self):
-        times = np.arange(10) * 1e-3
-        table = phases.counts([(times, np.arange(10) % 3)], 3, 4, 3, 1, 1e-3)
-        assert table.tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
-
-    def test_against_a_loop(self):
-        rng = np.random.default_rng(0)
-        steps, cells = rng.integers(0, 60, 500), rng.integers(0, 4, 500)
-        expected = np.zeros((12, 4), int)
-        for step, cell in zip(steps, cells, strict=True):
-            expected[step // 5, cell] += 1
-        pieces = [(steps[k::3] * 1e-3, cells[k::3]) for k in range(3)]
-        np.testing.assert_array_equal(phases.counts(pieces, 4, 0, 12, 5, 1e-3), expected)
-
-    def test_nothing(self):
-        assert phases.counts([], 3, 0, 2, 5, 1e-3).tolist() == [[0] * 3] * 2
 
 
 class TestFolder:
@@ -495,27 +355,6 @@ def test_check_takes_parts_and_experiments(tmp_path):
         brainsim.check(docs[2], set={"x": 1})
     with pytest.raises((FileError, FitError)):
         brainsim.check(PAIR.replace("tau: 10 ms", "tau: 10 mV"))
-
-
-def test_nothing_heavy_is_imported_before_it_is_used(tmp_path):
-    code = """
-import sys, brainsim
-heavy = {"brian2", "matplotlib", "h5py", "numpy", "pydantic", "networkx"}
-assert not heavy & set(sys.modules), heavy & set(sys.modules)
-assert {"run", "check", "plan", "open", "Results"} <= set(dir(brainsim)) and brainsim.__version__ == "0.1.0"
-brainsim.check(sys.argv[1]); brainsim.plan(sys.argv[1]); brainsim.Results
-assert not {"brian2", "matplotlib"} & set(sys.modules)
-import brainsim.runs.phases
-assert callable(brainsim.run)
-try: brainsim.nothing
-except AttributeError: print("fine")
-"""
-    root = str(Path(brainsim.__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": root}
-    done = subprocess.run(
-        [sys.executable, "-c", code, PAIR], capture_output=True, text=True, env=environment, check=False
-    )
-    assert done.stdout == "fine\n", done.stderr
 
 
 def test_a_readout_of_cells_that_have_their_class_needs_no_labelling_phase(tmp_path):

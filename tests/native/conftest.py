@@ -54,3 +54,14 @@ def on_numpy():
             brian2.prefs.codegen.target = target
 
     return call
+
+
+@pytest.fixture
+def shared(native, monkeypatch):
+    """The device, with everything shared that can be: also what has few cells, and takes no time."""
+    monkeypatch.setattr(threads, "least", 0.0)
+    monkeypatch.setattr(threads, "PIECE", 16)  # the most elements that a vector takes
+    monkeypatch.delenv("BRAINSIM_NATIVE_THREADS", raising=False)
+    brian2.seed(1)
+    yield native
+    native.threads = 1

@@ -214,3 +214,98 @@ def test_what_else_is_alive_does_not_change_what_is_drawn(native):
     assert names[1] > names[1][::-1], "numbers are given otherwise than this test thinks"
     np.testing.assert_array_equal(*found)
     assert not np.intersect1d(*found[0]).size
+
+
+def test_seed(native):
+    def draw(seed):
+        b2.seed(seed)
+        group = b2.NeuronGroup(5, "dv/dt = xi * ms**-0.5 : 1", method="euler")
+        group.v = "rand()"
+        b2.Network(group).run(2 * ms)
+        return np.array(group.v)
+
+    np.testing.assert_array_equal(draw(3), draw(3))
+    assert not np.array_equal(draw(3), draw(4))
+    assert not np.array_equal(draw(None), draw(None))
+
+
+def test_random_numbers_have_the_right_distribution(native):
+    b2.seed(1)
+    group = b2.NeuronGroup(20000, "a : 1\nb : 1\nc : 1")
+    group.run_regularly("a = rand(); b = randn(); c = poisson(3)")
+    b2.Network(group).run(0.1 * ms)
+    assert abs(np.mean(group.a) - 0.5) < 0.01 and abs(np.var(group.a) - 1 / 12) < 0.003
+    assert abs(np.mean(group.b)) < 0.03 and abs(np.var(group.b) - 1) < 0.04
+    assert abs(np.mean(group.c) - 3) < 0.06 and abs(np.var(group.c) - 3) < 0.15
+
+
+@pytest.mark.parametrize(("n", "p"), [(3, 0.02), (10, 0.7), (1, 1.0), (5, 0.0), (40, 0.5), (2000, 0.01)])
+@pytest.mark.parametrize("approximate", [True, False])
+def test_binomial_numbers(native, n, p, approximate):
+    b2.seed(2)
+    draw = b2.BinomialFunction(n, p, approximate=approximate)
+    group = b2.NeuronGroup(20000, "x : 1", namespace={"draw": draw})
+    group.run_regularly("x = draw()")
+    b2.Network(group).run(0.1 * ms)
+    deviation = np.sqrt(n * p * (1 - p))
+    assert abs(np.mean(group.x) - n * p) <= 5 * deviation / np.sqrt(20000)
+    assert np.std(group.x) == pytest.approx(deviation, rel=0.1, abs=1e-12)
+
+
+def test_two_half_runs_are_one_whole_run(native):
+    def run(parts):
+        b2.seed(5)
+        group = b2.NeuronGroup(
+            20, "dv/dt = -v / (10*ms) + 0.4 * xi * ms**-0.5 : 1", threshold="v > 1", reset="v = 0", method="euler"
+        )
+        synapses = b2.Synapses(group, group, on_pre="v += 0.1 * rand()", delay=1.5 * ms)
+        synapses.connect(condition="i != j")
+        net = b2.Network(group, synapses)
+        for part in parts:
+            net.run(part * ms)
+        return np.array(group.v)
+
+    np.testing.assert_array_equal(run([20]), run([7, 0, 13]))
+
+
+def test_half_a_run_a_file_and_the_other_half_are_one_run(native, tmp_path):
+    def network():
+        group = b2.NeuronGroup(
+            30, "dv/dt = -v / (10*ms) + 0.4 * xi * ms**-0.5 : 1", threshold="v > 1", reset="v = 0", method="euler",
+            name="cells",
+        )  # fmt: skip
+        synapses = b2.Synapses(
+            group, group, "w : 1\nda/dt = -a / (5*ms) : 1 (event-driven)",
+            on_pre="v_post += w * rand(); a += 1; w += 0.001 * a",
+            name="synapses",
+        )  # fmt: skip
+        synapses.connect(condition="i != j")
+        synapses.delay = "0.1*ms * (1 + (i + 3*j) % 40)"
+        synapses.w = 0.05
+        spikes = b2.SpikeMonitor(group, name="spikes")
+        return b2.Network(group, synapses, spikes, name="net")
+
+    def results(net):
+        return [np.array(a) for a in (net["spikes"].t_, net["spikes"].i, net["cells"].v, net["synapses"].w)]
+
+    b2.seed(7)
+    net = network()
+    net.run(40 * ms)
+    whole = results(net)
+    del net
+    gc.collect()
+
+    b2.seed(7)
+    net = network()
+    net.run(20 * ms)
+    net.store(filename=str(tmp_path / "state"))
+    del net
+    gc.collect()
+
+    b2.seed(8)
+    net = network()
+    net.restore(filename=str(tmp_path / "state"), restore_random_state=True)
+    net.run(20 * ms)
+    assert len(whole[0]) > 50
+    for found, expected in zip(results(net), whole, strict=True):
+        np.testing.assert_array_equal(found, expected)

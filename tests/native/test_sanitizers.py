@@ -75,7 +75,7 @@ if {wrong!r}:  # every thread does the part of the first
     text = unit._text
     unit._text = lambda name: text(name).replace("Part{{number, count}}", "Part{{0, count}}")
 from native_models import MODELS
-from test_threads import brunel, results_of_brunel
+from brunel import brunel, results_of_brunel
 
 for model in MODELS.values():
     model()

@@ -14,6 +14,7 @@ import brian2 as b2
 import numpy as np
 import pytest
 from brian2 import Hz, ms, mV
+from brunel import brunel, results_of_brunel
 from native_models import MODELS
 from test_fuzz import drawn, run
 
@@ -22,17 +23,6 @@ from brainsim.native import threads
 pytestmark = pytest.mark.compiled
 
 COUNTS = (2, 3, 4)
-
-
-@pytest.fixture
-def shared(native, monkeypatch):
-    """The device, with everything shared that can be: also what has few cells, and takes no time."""
-    monkeypatch.setattr(threads, "least", 0.0)
-    monkeypatch.setattr(threads, "PIECE", 16)  # the most elements that a vector takes
-    monkeypatch.delenv("BRAINSIM_NATIVE_THREADS", raising=False)
-    b2.seed(1)
-    yield native
-    native.threads = 1
 
 
 def same_bits(device, model, counts=COUNTS):
@@ -50,43 +40,6 @@ def same_bits(device, model, counts=COUNTS):
         for one, other in zip(expected, result(count), strict=True):
             assert one.tobytes() == np.ascontiguousarray(other).tobytes(), f"{count} threads"
     return expected
-
-
-def brunel(plasticity=False, delays=True, cells=200):
-    """Excitation, inhibition, random drive; synapses in the order of their targets."""
-    rng = np.random.default_rng(1)
-    group = b2.NeuronGroup(
-        cells, "dv/dt = -v / (20*ms) : volt (unless refractory)", threshold="v > 20*mV", reset="v = 10*mV",
-        refractory=2 * ms, method="exact", name="cells",
-    )  # fmt: skip
-    group.v = 20 * rng.random(cells) * mV
-    border = int(0.8 * cells)
-    drives = [
-        b2.PoissonInput(group[:border], "v", 1000, 20 * Hz, weight=0.2 * mV),
-        b2.PoissonInput(group[border:], "v", 900, 20 * Hz, weight=0.2 * mV),
-    ]
-    model, on_pre, on_post = "w : volt", "v_post += w", None
-    if plasticity:
-        model += """
-        dapre/dt = -apre / (20*ms) : volt (event-driven)
-        dapost/dt = -apost / (20*ms) : volt (event-driven)"""
-        on_pre = "v_post += w; apre += 0.01*mV; w = clip(w + apost, 0*mV, 0.6*mV)"
-        on_post = "apost -= 0.0105*mV; w = clip(w + apre, 0*mV, 0.6*mV)"
-    exc = b2.Synapses(group[:border], group, model, on_pre=on_pre, on_post=on_post, method="exact", name="exc")
-    inh = b2.Synapses(group[border:], group, on_pre="v -= 1.5*mV", name="inh")
-    for synapses, count in ((exc, border), (inh, cells - border)):
-        pre, post = np.nonzero(rng.random((count, cells)) < 0.3)
-        synapses.connect(i=pre, j=post)
-        synapses.pre.delay = rng.integers(5, 31, len(pre)) * 0.1 * ms if delays else 1.5 * ms
-    exc.w = 0.3 * mV * rng.random(len(exc))
-    spikes = b2.SpikeMonitor(group, name="spikes")
-    return b2.Network(group, *drives, exc, inh, spikes), group, exc, spikes
-
-
-def results_of_brunel(**kwds):
-    net, group, exc, spikes = brunel(**kwds)
-    net.run(50 * ms)
-    return [spikes.i, spikes.t_, group.v_, exc.w_]
 
 
 def who(device, pattern):
@@ -412,68 +365,6 @@ def test_a_process_that_was_forked_off(shared):
     assert os.waitpid(child, 0)[1] == 0
 
 
-# --- replicas ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("plasticity", [False, True])
-def test_replicas_are_runs_alone(plasticity, shared):
-    net, group, exc, spikes = brunel(plasticity=plasticity)
-    net.run(5 * ms, namespace={})
-    net.store()
-    expected = []
-    for seed in (3, 4, 5):
-        net.restore()
-        shared.prepare(net, namespace={}, seed=seed).step(300)
-        expected.append([np.array(a) for a in (spikes.i, spikes.t_, group.v_, exc.w_)])
-    net.restore()
-    before = np.array(group.v_)
-    replicas = shared.replicas(net, (3, 4, 5), namespace={})
-    for _ in range(3):
-        replicas.step(100)
-    assert len(replicas) == 3
-    for replica, values in zip(replicas, expected, strict=True):
-        found = [replica.array(owner, name)
-                 for owner, name in ((spikes, "i"), (spikes, "t"), (group, "v"), (exc, "w"))]  # fmt: skip
-        for one, other in zip(found, values, strict=True):
-            assert np.array_equal(one, other)
-        assert replica.time() == pytest.approx(35e-3)
-    assert not np.array_equal(expected[0][2], expected[1][2])
-    assert np.array_equal(group.v_, before)
-    assert net.t == 5 * ms
-    net.run(1 * ms, namespace={})
-
-
-def test_replicas_share_what_is_not_written(shared):
-    net, group, exc, _ = brunel()
-    one, other = shared.replicas(net, (1, 2), namespace={})
-    assert np.shares_memory(one.array(exc, "w"), other.array(exc, "w"))
-    with pytest.raises(ValueError, match="read-only"):
-        one.array(exc, "w")[0] = 1
-    one.array(group, "v")[:] = 0
-    assert np.all(one.array(group, "v") == 0)
-    assert not np.all(other.array(group, "v") == 0)
-
-
-def test_replicas_of_traces(shared):
-    """Traces that cells keep are each replica's own, and told to be somewhere else."""
-    net, _, exc, spikes = brunel(plasticity=True, delays=False)
-    (replica,) = shared.replicas(net, [1], namespace={})
-    with pytest.raises(ValueError, match="-traces"):
-        replica.array(exc, "apre")
-    replica.step(200)
-    found = [np.array(replica.array(exc, "w")), np.array(replica.array(spikes, "i"))]
-    shared.prepare(net, namespace={}, seed=1).step(200)
-    assert np.array_equal(found[0], exc.w_)
-    assert np.array_equal(found[1], spikes.i)
-
-
-def test_replicas_cannot_do_python(shared):
-    net, *_ = brunel()
-    net.add(b2.NetworkOperation(lambda: None))
-    with pytest.raises(NotImplementedError, match="run by Python"):
-        shared.replicas(net, [1], namespace={})
-
-
 INTERRUPTED = """
 import os, signal, sys, threading, brian2
 sys.path.insert(0, {tests!r})
@@ -482,7 +373,7 @@ from brainsim.native import threads
 threads.least, threads.PIECE = 0.0, 8
 brian2.prefs.codegen.target = "numpy"
 brian2.set_device("native", threads=3)
-from test_threads import brunel
+from brunel import brunel
 net, group, _, _ = brunel()
 net.run(1 * brian2.ms, namespace={{}})
 threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
@@ -503,12 +394,3 @@ def test_ctrl_c():
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert found.returncode == 0, found.stderr
     assert "interrupted" in found.stdout
-
-
-def test_the_documented_replicas(native, capsys):
-    text = (Path(__file__).parents[2] / "docs" / "native.md").read_text()
-    example = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "device.replicas" in block)
-    exec(compile(example.replace('set_device("native")', ""), "native.md", "exec"), {})
-    counts = [int(word) for word in re.findall(r"\d+", capsys.readouterr().out)]
-    assert len(counts) == 8
-    assert 0 < counts[0] < counts[-1]
