@@ -194,7 +194,7 @@ SHORT = {
         name: {"data.train": 3, "data.label": 3, "data.test": 2, "n_cells": 5}
         for name in ("garg_2022", "garg_2022_frequency", "garg_2022_frequency_stdp")
     },
-    "diehl_cook_2015": {"data.train": 2, "data.label": 1, "data.test": 1, "n_cells": 5},
+    "diehl_cook_2015": {"data.train": 2, "data.label": 1, "data.test": 1, "phases.train.passes": 1, "n_cells": 5},
     "digits_events": {"data.train": 3, "data.test": 2, "n_cells": 9},
     **{
         name: {"data.train": 3, "data.test": 2, "n_hidden1": 9, "n_hidden2": 9, "run.rounds": 1}
