@@ -154,6 +154,7 @@ def test_stop(native):
 def test_control_c_leaves_a_usable_state(native, kindly):
     net, group = counting_network()
     b2.prefs.core.stop_on_keyboard_interrupt = kindly
+    native.prepare(net)  # it is compiled by now: the signal is to come while the network runs
     timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     start = time.perf_counter()
