@@ -96,6 +96,7 @@ def stored(device, synapses) -> dict[str, GrowingArray]:
     return found | {"delay": device.arrays[synapses.pre.variables["delay"]]}
 
 
+@pytest.mark.usefixtures("as_asked")
 def test_a_synapse_takes_a_dozen_bytes(native, pack_all, monkeypatch):
     """The weight takes 8 and the target 2 of them; runs of 10 synapses share their source and delay."""
     net, synapses, _ = column()

@@ -120,6 +120,7 @@ def test_poisson_input_is_binomial(n, rate, rewrites, native):
     assert np.sum((pooled[0] - pooled[1]) ** 2 / pooled[1]) < stats.chi2.ppf(0.9995, len(pooled[0]) - 1)
 
 
+@pytest.mark.usefixtures("as_asked")
 def test_numbers_from_a_table_are_those_of_whole_words(native):
     """Half words decide, but for those whose upper eleven bits are a share's: some fifty here."""
     cells = 100003
