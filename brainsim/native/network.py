@@ -43,7 +43,9 @@ def _before_run(net: Network, namespace: dict[str, Any]) -> None:
             obj.codeobj_class = NumpyCodeObject
 
 
-def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any], random: Any = None) -> Session:
+def prepare(
+    device: Any, net: Network, t_end: Any, namespace: dict[str, Any], random: Any = None, profile: bool = False
+) -> Session:
     """What ``Network.run`` does before its loop."""
     net._clocks = {obj.clock for obj in net.sorted_objects}
     for clock in net._clocks:
@@ -61,7 +63,7 @@ def prepare(device: Any, net: Network, t_end: Any, namespace: dict[str, Any], ra
             if kept is not None and copies is not None:
                 break
     clocks = sorted(net._clocks, key=lambda clock: clock.name)
-    session = Session(device, net, fuse.fused(device, steps), clocks, random)
+    session = Session(device, net, fuse.fused(device, steps, profile), clocks, random)
     session.traces, session.copies = kept, copies
     for struct, clock in zip(session._clock_structs, clocks, strict=False):
         struct.end = int(clock._i_end)
@@ -129,7 +131,7 @@ def run(
 ) -> Session | None:
     """Run a network, as ``Network.run`` does."""
     t_start, t_end = net.t, net.t + duration
-    session = prepare(device, net, t_end, namespace)
+    session = prepare(device, net, t_end, namespace, profile=profile)
     if not net.sorted_objects:
         return None
     reserve(session)

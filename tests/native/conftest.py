@@ -26,6 +26,18 @@ def own_cache(tmp_path_factory):
 
 
 @pytest.fixture
+def as_asked(monkeypatch):
+    """For tests of the rewrites they ask for, whatever the environment wants of all."""
+    monkeypatch.delenv("BRAINSIM_NATIVE_REWRITES", raising=False)
+
+
+@pytest.fixture
+def one_thread(monkeypatch):
+    """For tests of what is not done with threads."""
+    monkeypatch.delenv("BRAINSIM_NATIVE_THREADS", raising=False)
+
+
+@pytest.fixture
 def native():
     """The native device, set, and Brian2's own one after the test."""
     target = brian2.prefs.codegen.target
@@ -57,11 +69,10 @@ def on_numpy():
 
 
 @pytest.fixture
-def shared(native, monkeypatch):
+def shared(as_asked, one_thread, native, monkeypatch):
     """The device, with everything shared that can be: also what has few cells, and takes no time."""
     monkeypatch.setattr(threads, "least", 0.0)
     monkeypatch.setattr(threads, "PIECE", 16)  # the most elements that a vector takes
-    monkeypatch.delenv("BRAINSIM_NATIVE_THREADS", raising=False)
     brian2.seed(1)
     yield native
     native.threads = 1

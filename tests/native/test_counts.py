@@ -9,7 +9,7 @@ from brian2 import ms
 
 from brainsim.native import threads
 
-pytestmark = pytest.mark.compiled
+pytestmark = [pytest.mark.compiled, pytest.mark.usefixtures("as_asked")]
 
 CELLS = 700  # one whole piece of 512, and a rest that is no multiple of 8
 CASES = {
@@ -108,6 +108,7 @@ def test_counts_in_float32(name, native):
     np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_what_is_taken_where(native):
     few, parts = "a spike reaches few of the cells at a time", "spikes reach them in few parts"
     for case, bitmaps, carried in (("dense", "", parts), ("sparse", few, parts), ("delays", few, "")):
@@ -115,6 +116,7 @@ def test_what_is_taken_where(native):
         assert (noted(native, "bitmaps"), noted(native, "carried")) == ([bitmaps], [carried])
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("chosen", ["all", "-carried"])
 def test_spikes_on_their_way_are_stored_restored_and_run_on(chosen, native):
     """What spikes carry is not stored: after restore, and after other delays, cells are read from lists."""

@@ -154,6 +154,7 @@ def test_stop(native):
 def test_control_c_leaves_a_usable_state(native, kindly):
     net, group = counting_network()
     b2.prefs.core.stop_on_keyboard_interrupt = kindly
+    native.prepare(net)  # it is compiled by now: the signal is to come while the network runs
     timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     start = time.perf_counter()
@@ -262,6 +263,7 @@ def test_timed_array_is_live(native):
     assert group.x[0] == 10
 
 
+@pytest.mark.usefixtures("as_asked", "one_thread")
 def test_explain_lists_the_schedule(native):
     net, group = counting_network()
     native.prepare(net)

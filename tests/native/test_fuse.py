@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from brian2 import ms
 
-pytestmark = pytest.mark.compiled
+pytestmark = [pytest.mark.compiled, pytest.mark.usefixtures("as_asked", "one_thread")]
 EQUATIONS = """dv/dt = (drive - v + 0.3 * g) / (10*ms) : 1 (unless refractory)
 dg/dt = -g / (4*ms) : 1
 drive : 1
@@ -119,6 +119,17 @@ def test_float32_and_steps_of_any_number(case, native):
                 np.testing.assert_array_equal(one, other)
     finally:
         b2.prefs.core.default_float_dtype = np.float64
+
+
+def test_a_profile_has_the_time_of_each_object(native):
+    net, *_ = network("fixed")
+    net.run(1 * ms, profile=True)
+    names = [name for name, _ in net.profiling_info]
+    for part in ("stateupdater", "spike_thresholder", "spike_resetter"):
+        assert any(name.endswith(part) for name in names), names
+    assert "fuse not: the time of each object is measured" in native.explain()
+    net.run(1 * ms)
+    assert "\n       fuse\n" in native.explain()
 
 
 def test_store_and_restore(native):

@@ -10,7 +10,7 @@ from brian2 import ms
 from brainsim.builder import _function
 from brainsim.functions import FUNCTIONS
 
-pytestmark = pytest.mark.compiled
+pytestmark = [pytest.mark.compiled, pytest.mark.usefixtures("as_asked")]
 
 
 class Model:

@@ -10,7 +10,7 @@ from native_models import MODELS
 
 from brainsim.native import rewrites
 
-pytestmark = pytest.mark.compiled
+pytestmark = [pytest.mark.compiled, pytest.mark.usefixtures("as_asked")]
 
 
 @pytest.mark.parametrize("off", ["none", *(f"-{name}" for name in rewrites.REWRITES)])

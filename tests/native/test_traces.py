@@ -9,7 +9,7 @@ from brian2 import ms
 
 from brainsim.native.rewrites import traces
 
-pytestmark = pytest.mark.compiled
+pytestmark = [pytest.mark.compiled, pytest.mark.usefixtures("as_asked")]
 PAIR = """w : 1
     dapre/dt = -apre / taupre : 1 (event-driven)
     dapost/dt = -apost / (15*ms) : 1 (event-driven)"""

@@ -3,7 +3,8 @@
 The threshold moves forward to the state update. Legal where both have the same clock and the same cells, both can be
 done in vectors, the threshold draws no random numbers, and nothing is done between them in a time step that reaches
 an array which the threshold reads or writes (Python's own tasks may reach all of them). Arithmetic stays what it is.
-With several threads each loop is shared among them on its own. See also release in refractory.py.
+With several threads each loop is shared among them on its own, and with a profile each is timed on its own. See also
+release in refractory.py.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from brainsim.native.rewrites.traces import statements_of
 NAME, TEMPLATE = "fuse", "fused"
 
 
-def fused(device: Any, steps: list[Any]) -> list[Any]:
+def fused(device: Any, steps: list[Any], profile: bool = False) -> list[Any]:
     """The steps, with loops joined where that is legal; notes the reasons where it is not."""
     steps = list(steps)
     for threshold in [step for step in steps if _template(step) == "threshold"]:
@@ -31,6 +32,8 @@ def fused(device: Any, steps: list[Any]) -> list[Any]:
             continue
         update = steps[updates[-1]]
         try:
+            if profile:
+                raise NotLegal("the time of each object is measured")
             joined = _joined(device, steps, updates[-1], place)
         except NotLegal as reason:
             update.codeobject.rewrites[NAME] = str(reason)
