@@ -272,7 +272,6 @@ struct Arrivals {
     explicit Arrivals(const Queue& queue)
         : queue(queue), list(queue.list[queue.offset]), count(queue.count[queue.offset]), places(nullptr), ahead(0)
     {
-        if (!carried()) look_up();
     }
 
     // Whether all of their cells were carried along.

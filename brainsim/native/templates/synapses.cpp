@@ -84,9 +84,11 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
         if (_arrivals.whole(){{ ' && _arrivals.ascending()' if rewritten.matrix.across }}) {
             {{ _matrix(rewritten.matrix) | autoindent }}
         } else {
+            _arrivals.look_up();
             {{ _loop(vector_code, '') }}
         }
         {% elif _delivery.changes %}
+        if (!_arrivals.carried()) _arrivals.look_up();
         const bool _many = _queue.uneven == 0 && _arrivals.synapses() > (_queue.high - _queue.low) / 8;
         if (_queue.width) _queue.carrying = _many;
         const auto _add = [&](const auto& _counts) {
@@ -119,6 +121,7 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
             {{ _loop(vector_code, '') }}
         }
         {% elif _delivery.held %}
+        _arrivals.look_up();
         if (part.count > 0 && _arrivals.synapses() > int64_t({{ _delivery.held[0][2] }}) / 4) {
             {% for kind, array, size, guard in _delivery.held %}
             static thread_local native::Held<{{ kind }}> _held_{{ loop.index0 }};
@@ -132,6 +135,7 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
             {{ _loop(vector_code.synapse if _split else vector_code, vector_code.spike if _split else '') }}
         }
         {% else %}
+        _arrivals.look_up();
         {{ _loop(vector_code.synapse if _split else vector_code, vector_code.spike if _split else '') }}
         {% endif %}
     }
