@@ -34,7 +34,9 @@ class Function:
     """Arguments that ``native`` takes beforehand."""
     native: str = ""
     """C++ for the native device: a struct ``<name>_eight`` that is made from those and called with eight values of each
-    other argument. Its member ``none`` says that it returns nothing but zeros, and ``bound`` what it never exceeds."""
+    other argument. Its member ``none`` says that it returns nothing but zeros, and ``bound`` what it never exceeds.
+    There may be a struct ``<name>_across``, made from the arrays of the other arguments for all spikes of a step and
+    their number: its ``values(row, to)`` are those of a row, and ``room(count)`` says how much room these need."""
 
 
 def paired_trace(word_pre, word_post, decay):
@@ -96,15 +98,59 @@ struct paired_trace_eight {
     }
     native::Doubles operator()(const native::Ints& word_post) const
     {
-        const native::Longs words = __builtin_convertvector(word_post, native::Longs);
+        native::Longs words = __builtin_convertvector(word_post, native::Longs) << ((64 - first) & 63);
         native::Doubles total{};
-        for (int age = first - 1; age >= 0; age--) {
+        for (int age = first - 1; age >= 0; age--, words += words) {  // the bit of an age becomes the sign
             if (__builtin_expect(bound < INFINITY, true))
-                total = (words & (1l << age)) != 0 ? total + before[age] : total;
+                total = words < 0 ? total + before[age] : total;
             else
-                total += before[age]*__builtin_convertvector((words >> age) & 1, native::Doubles);
+                total += before[age]*__builtin_convertvector((words < 0) & 1, native::Doubles);
         }
         return total;
+    }
+};
+
+// The words of some cells: for each vector of them and each age, the cells that fired then, as bits.
+struct paired_trace_across {
+    enum { AGES = 32, VECTORS = 4 };  // vectors that are taken together
+    native::Scratch<uint8_t> fired;
+    const int32_t* const words;
+    const int64_t count;
+
+    paired_trace_across(const int32_t* words, const int64_t count) : words(words), count(count)
+    {
+        const int64_t room = AGES*(count/native::LANES + 1);
+        std::memset(fired.room_for(room), 0, size_t(room));
+        native::in_vectors(count, [&](const int64_t k, auto lanes) {
+            const native::Ints seen = native::load<native::Ints>(words + k, lanes);
+            uint8_t* const to = fired.values + k/native::LANES*AGES;
+            for (int age = 0; age < AGES; age++)
+                to[age] = native::lane_bits(native::Ints((seen & (1 << age)) != 0), lanes);
+        });
+    }
+    // A place for a value of each cell, and some more.
+    static int64_t room(const int64_t count) { return count + native::LANES; }
+
+    // The values of a row: the same as one after the other.
+    void values(const paired_trace_eight& row, double* to) const
+    {
+        int64_t k = 0;
+        if (__builtin_expect(row.bound < INFINITY, true)) {
+            for (; k + (VECTORS - 1)*native::LANES < count; k += VECTORS*native::LANES) some<VECTORS>(row, k, to + k);
+            for (; k < count; k += native::LANES) some<1>(row, k, to + k);
+        } else {
+            native::in_vectors(count, [&](const int64_t k, auto lanes) {
+                native::store(to + k, row(native::load<native::Ints>(words + k, lanes)), lanes);
+            });
+        }
+    }
+    template <int VECTORS> void some(const paired_trace_eight& row, const int64_t k, double* to) const
+    {
+        const uint8_t* const seen = fired.values + k/native::LANES*AGES;
+        native::Doubles total[VECTORS] = {};
+        for (int age = row.first - 1; age >= 0; age--)
+            for (int i = 0; i < VECTORS; i++) native::add_where(total[i], seen[i*AGES + age], row.before[age]);
+        for (int i = 0; i < VECTORS; i++) native::store(to + i*native::LANES, total[i], native::All{});
     }
 };
 """

@@ -282,19 +282,31 @@ template <class V> static inline V _{name}_vector(native::Draws& _draws, const i
 _implement("rand", "uniform")
 _implement("randn", "normal")
 
-#: Poisson numbers of a mean that stays: one uniform number, looked up in the cumulative probabilities, of which the
-#: table of each place in the text keeps those of the last mean.
+#: Poisson numbers of a mean that stays: one uniform number, looked up in the cumulative probabilities, of which tables
+#: keep those of the last means.
 _POISSON = """
 struct _PoissonTable {
-    double mean = -1, upto[64];
+    double mean = NAN, upto[64];
     uint8_t first[256];  // where to look for a number that begins with these 8 bits
+    int often, last;     // larger numbers are rare; from `last` on, all are equal to the last bit
 
-    int32_t number(const double lam, const double uniform)
+    int32_t number(const double uniform) const
     {
-        if (__builtin_expect(mean != lam, 0)) make(lam);
         int32_t k = first[int(uniform * 256)];
         while (uniform >= upto[k]) k++;
         return k;
+    }
+
+    // The same number for each lane, by counting.
+    native::Doubles numbers(const native::Doubles& uniform) const
+    {
+        native::Doubles found{};
+        for (int k = 0; k < often; k++) found = uniform >= upto[k] ? found + 1.0 : found;
+        if (__builtin_expect(native::mask_bits(uniform >= upto[often]) != 0, 0)) {
+            for (int k = often; k < last; k++) found = uniform >= upto[k] ? found + 1.0 : found;
+            found = uniform >= upto[last] ? found + double(63 - last) : found;
+        }
+        return found;
     }
 
     void make(const double lam)
@@ -306,14 +318,44 @@ struct _PoissonTable {
             while (n / 256.0 >= upto[k]) k++;
             first[n] = uint8_t(k);
         }
+        for (last = 0; upto[last] < upto[62];) last++;
+        for (often = 0; often < last && upto[often] < 1 - 1.0 / 2048;) often++;
         mean = lam;
     }
 };
+// Groups with equal equations share this code, and may have means of their own.
+static inline const _PoissonTable& _poisson_table(const double lam)
+{
+    static thread_local _PoissonTable tables[16];
+    static thread_local int latest = 0;
+    if (tables[latest].mean == lam || !(lam < 10)) return tables[latest];
+    for (int i = 0; i < 16; i++)
+        if (tables[i].mean == lam) return tables[latest = i];
+    latest = (latest + 1) % 16;
+    tables[latest].make(lam);
+    return tables[latest];
+}
 static inline int32_t _poisson(const double lam, const int _i, const uint64_t _draw)
 {
     if (!(lam < 10)) return _poisson(lam, _i);
-    static thread_local _PoissonTable tables[4];
-    return tables[_draw & 3].number(lam, *native::draws.uniform(_i, _draw));
+    return _poisson_table(lam).number(*native::draws.uniform(_i, _draw));
+}
+template <class V>
+static inline V _poisson_vector(
+    native::Draws& _draws, const _PoissonTable& table, const double lam, const int64_t _i, const uint64_t _draw)
+{
+    V value;
+    if (__builtin_expect(!(lam < 10), 0)) {
+        for (int lane = 0; lane < native::lanes_of<V>; lane++) value[lane] = _poisson(lam, int(_i + lane));
+        return value;
+    }
+    const double* const uniform = _draws.uniform(_i, _draw);
+    for (int lane = 0; lane < native::lanes_of<V>; lane += native::LANES) {
+        const native::Ints some = __builtin_convertvector(
+            table.numbers(native::load<native::Doubles>(uniform + lane)), native::Ints);
+        std::memcpy(reinterpret_cast<int32_t*>(&value) + lane, &some, sizeof some);
+    }
+    return value;
 }
 """
 

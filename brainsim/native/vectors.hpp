@@ -82,56 +82,129 @@ template <class V> inline bool all_set(const V& mask)
     return mask_bits(mask) == (uint64_t(1) << lanes_of<V>) - 1;
 }
 
+// a * b + c, rounded once where the processor can (an x86 with FMA), else twice. Only in exp, whose last bits are ours.
+template <class V> inline V multiply_add(const V& a, const V& b, const V& c)
+{
+#if defined(__FMA__) && !defined(__clang__)
+    constexpr bool doubles = std::is_same<lane_of<V>, double>::value;
+#if NATIVE_WIDTH == 64
+    if constexpr (sizeof(V) == 64 && doubles) return __builtin_ia32_vfmaddpd512_mask(a, b, c, (unsigned char)255, 4);
+    if constexpr (sizeof(V) == 64 && !doubles) return __builtin_ia32_vfmaddps512_mask(a, b, c, (unsigned short)65535, 4);
+#endif
+    if constexpr (sizeof(V) == 32 && doubles) return __builtin_ia32_vfmaddpd256(a, b, c);
+    if constexpr (sizeof(V) == 32 && !doubles) return __builtin_ia32_vfmaddps256(a, b, c);
+    if constexpr (sizeof(V) == 16 && doubles) return __builtin_ia32_vfmaddpd(a, b, c);
+    if constexpr (sizeof(V) == 16 && !doubles) return __builtin_ia32_vfmaddps(a, b, c);
+#endif
+#if defined(__FMA__)
+    V value;
+    for (int lane = 0; lane < lanes_of<V>; lane++) {
+        if constexpr (std::is_same<lane_of<V>, double>::value)
+            value[lane] = __builtin_fma(a[lane], b[lane], c[lane]);
+        else
+            value[lane] = __builtin_fmaf(a[lane], b[lane], c[lane]);
+    }
+    return value;
+#else
+    return a * b + c;
+#endif
+}
+template <class V> inline V multiply_add(const V& a, const V& b, lane_of<V> c) { return multiply_add(a, b, V{} + c); }
+template <class V> inline V multiply_add(const V& a, lane_of<V> b, const V& c) { return multiply_add(a, V{} + b, c); }
+template <class V> inline V multiply_add(const V& a, lane_of<V> b, lane_of<V> c)
+{
+    return multiply_add(a, V{} + b, V{} + c);
+}
+
+// The larger and the smaller of two numbers; x, where one of them is no number. (Where compilers are not told so, they
+// compare and choose.)
+template <class V> inline V at_least(const V& low, const V& x)
+{
+#if defined(__SSE2__) && !defined(__clang__)
+    constexpr bool doubles = std::is_same<lane_of<V>, double>::value;
+#if NATIVE_WIDTH == 64
+    if constexpr (sizeof(V) == 64 && doubles) return __builtin_ia32_maxpd512_mask(low, x, V{}, (unsigned char)255, 4);
+    if constexpr (sizeof(V) == 64 && !doubles) return __builtin_ia32_maxps512_mask(low, x, V{}, (unsigned short)65535, 4);
+#endif
+#if NATIVE_WIDTH >= 32
+    if constexpr (sizeof(V) == 32 && doubles) return __builtin_ia32_maxpd256(low, x);
+    if constexpr (sizeof(V) == 32 && !doubles) return __builtin_ia32_maxps256(low, x);
+#endif
+    if constexpr (sizeof(V) == 16 && doubles) return __builtin_ia32_maxpd(low, x);
+    if constexpr (sizeof(V) == 16 && !doubles) return __builtin_ia32_maxps(low, x);
+#endif
+    return x < low ? low : x;
+}
+template <class V> inline V at_most(const V& high, const V& x)
+{
+#if defined(__SSE2__) && !defined(__clang__)
+    constexpr bool doubles = std::is_same<lane_of<V>, double>::value;
+#if NATIVE_WIDTH == 64
+    if constexpr (sizeof(V) == 64 && doubles) return __builtin_ia32_minpd512_mask(high, x, V{}, (unsigned char)255, 4);
+    if constexpr (sizeof(V) == 64 && !doubles) return __builtin_ia32_minps512_mask(high, x, V{}, (unsigned short)65535, 4);
+#endif
+#if NATIVE_WIDTH >= 32
+    if constexpr (sizeof(V) == 32 && doubles) return __builtin_ia32_minpd256(high, x);
+    if constexpr (sizeof(V) == 32 && !doubles) return __builtin_ia32_minps256(high, x);
+#endif
+    if constexpr (sizeof(V) == 16 && doubles) return __builtin_ia32_minpd(high, x);
+    if constexpr (sizeof(V) == 16 && !doubles) return __builtin_ia32_minps(high, x);
+#endif
+    return x > high ? high : x;
+}
+// As numpy does it, also where `high` is below `low`.
+template <class V> inline V clipped(V x, V low, V high) { return at_most(high, at_least(low, x)); }
+
+// total += value, in the lanes whose bits are set.
+inline void add_where(Doubles& total, uint64_t lanes, double value)
+{
+#if NATIVE_WIDTH == 64 && !defined(__clang__)
+    total = __builtin_ia32_addpd512_mask(total, Doubles{} + value, total, (unsigned char)lanes, 4);
+#else
+    for (int lane = 0; lane < LANES; lane++) total[lane] = lanes >> lane & 1 ? total[lane] + value : total[lane];
+#endif
+}
+
 // exp: 2^n * e^r with |r| <= ln(2)/2. (e^r - 1 - r) / r^2 is a polynomial of degree 9 through its values at Chebyshev's
 // points, which is right to 2e-17. Zero below -745.2, infinite above 709.8.
 inline Doubles exp(Doubles x)
 {
-    const Doubles limited = x < -746.0 ? doubles(-746.0) : (x > 710.0 ? doubles(710.0) : x);
-    const Doubles shifted = limited * 0x1.71547652b82fep0 + 0x1.8p52;  // to the nearest whole number
+    const Doubles within = clipped(x, doubles(-746.0), doubles(710.0));
+    const Doubles shifted = multiply_add(within, 0x1.71547652b82fep0, 0x1.8p52);  // to the nearest whole number
     const Doubles n = shifted - 0x1.8p52;
-    const Doubles r = (limited - n * 0x1.62e42feep-1) - n * 0x1.a39ef35793c76p-33, z = r * r;
-    Doubles even = z * 0x1.2891a8c1d838dp-22 + 0x1.a019b8ef67c6cp-16, odd = z * 0x1.af38d53857513p-26 + 0x1.71de0d9c145d0p-19;
-    even = even * z + 0x1.6c16c17893833p-10, odd = odd * z + 0x1.a01a01a7c8d47p-13;
-    even = even * z + 0x1.5555555553d4fp-5, odd = odd * z + 0x1.11111111109adp-7;
-    even = even * z + 0x1.0000000000001p-1, odd = odd * z + 0x1.5555555555556p-3;
-    const Doubles power = 1.0 + (r + z * (even + r * odd));
+    const Doubles r = multiply_add(n, -0x1.a39ef35793c76p-33, multiply_add(n, -0x1.62e42feep-1, within)), z = r * r;
+    Doubles even = multiply_add(z, 0x1.2891a8c1d838dp-22, 0x1.a019b8ef67c6cp-16);
+    Doubles odd = multiply_add(z, 0x1.af38d53857513p-26, 0x1.71de0d9c145d0p-19);
+    even = multiply_add(even, z, 0x1.6c16c17893833p-10), odd = multiply_add(odd, z, 0x1.a01a01a7c8d47p-13);
+    even = multiply_add(even, z, 0x1.5555555553d4fp-5), odd = multiply_add(odd, z, 0x1.11111111109adp-7);
+    even = multiply_add(even, z, 0x1.0000000000001p-1), odd = multiply_add(odd, z, 0x1.5555555555556p-3);
+    const Doubles power = 1.0 + multiply_add(z, multiply_add(r, odd, even), r);
+#if NATIVE_WIDTH == 64 && !defined(__clang__)
+    return __builtin_ia32_scalefpd512_mask(power, n, Doubles{}, (unsigned char)255, 4);
+#else
     // in two steps, so that neither factor leaves the range of numbers
     const Longs whole = bits(shifted) - bits(doubles(0x1.8p52));
     const Longs half = whole >> 1;
     return (power * from_bits((half + 1023) << 52)) * from_bits((whole - half + 1023) << 52);
+#endif
 }
-
-// exp where only the lanes in a mask matter, as the others are multiplied by zero (so they must be finite).
-inline Doubles exp_where(Doubles value, Longs mask)
-{
-    return all_set(~mask & (value < 709.0)) ? doubles(1.0) : exp(value);
-}
-
-// exp where many elements often have the same argument: that of the last few that were all alike is remembered.
-struct RememberedExp {
-    mutable Doubles x = doubles(NAN), y{};  // the bodies of loops are constants, apart from what they remember
-
-    Doubles operator()(Doubles value) const
-    {
-        if (all_set(value == x)) return y;
-        const Doubles found = exp(value);
-        if (all_set(value == doubles(value[0]))) x = value, y = found;
-        return found;
-    }
-};
 
 template <class Floats, class Ints> inline Floats exp_of_floats(Floats x)
 {
-    const Floats limited = x < -104.0f ? Floats{} - 104.0f : (x > 89.0f ? Floats{} + 89.0f : x);
-    const Floats shifted = limited * 0x1.715476p0f + 0x1.8p23f;
+    const Floats within = clipped(x, Floats{} - 104.0f, Floats{} + 89.0f);
+    const Floats shifted = multiply_add(within, 0x1.715476p0f, 0x1.8p23f);
     const Floats n = shifted - 0x1.8p23f;
-    const Floats r = (limited - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;
-    Floats p = r * (1.0f / 5040) + 1.0f / 720;
-    p = p * r + 1.0f / 120;
-    p = p * r + 1.0f / 24;
-    p = p * r + 1.0f / 6;
-    p = p * r + 0.5f;
-    const Floats power = 1.0f + (r + (r * r) * p);
+    const Floats r = multiply_add(n, -0x1.7f7d1cp-20f, multiply_add(n, -0x1.62e4p-1f, within));
+    Floats p = multiply_add(r, 1.0f / 5040, 1.0f / 720);
+    p = multiply_add(p, r, 1.0f / 120);
+    p = multiply_add(p, r, 1.0f / 24);
+    p = multiply_add(p, r, 1.0f / 6);
+    p = multiply_add(p, r, 0.5f);
+    const Floats power = 1.0f + multiply_add(r * r, p, r);
+#if NATIVE_WIDTH == 64 && !defined(__clang__)
+    if constexpr (sizeof(Floats) == 64)
+        return __builtin_ia32_scalefps512_mask(power, n, Floats{}, (unsigned short)65535, 4);
+#endif
     const Ints whole = reinterpret_cast<Ints>(shifted) - reinterpret_cast<Ints>(Floats{} + 0x1.8p23f);
     const Ints half = whole >> 1;
     return (power * reinterpret_cast<Floats>((half + 127) << 23)) * reinterpret_cast<Floats>((whole - half + 127) << 23);
@@ -322,6 +395,11 @@ inline void scatter(T* to, const I* places, const V& value, Lanes lanes)
     for (int lane = 0; lane < lanes_in_use<V>(lanes); lane++) to[places[lane]] = value[lane];
 }
 
+template <class T, class I, class Lanes> inline void ask_for_listed(const T* from, const I* places, Lanes lanes)
+{
+    for (int lane = 0; lane < lanes_in_use<Longs>(lanes); lane++) __builtin_prefetch(from + places[lane]);
+}
+
 template <class V, class I, class Lanes> inline V gather_mask(const char* from, const I* places, Lanes lanes)
 {
     return V(gather<V>(from, places, lanes) != 0);
@@ -358,7 +436,6 @@ inline PackedFloats absolute(PackedFloats x)
 {
     return reinterpret_cast<PackedFloats>(reinterpret_cast<PackedInts>(x) & 0x7fffffff);
 }
-template <class V> inline V clipped(V x, V low, V high) { return x < low ? low : (x > high ? high : x); }
 
 // The least time from which on `steps_of` is at least `steps`: it never falls as the time grows.
 template <class Steps> inline double least_time(Steps steps_of, int64_t steps, double dt)
@@ -386,21 +463,31 @@ template <int STEP = LANES, class Body> inline void in_vectors(int64_t size, Bod
     in_vectors<STEP>(0, size, body);
 }
 
-// The same for a body that returns a bit for each lane; `note` gets those of 64 elements, if any is set.
+// The same for a body that returns a bit for each lane; `note` gets those of 64 elements, if any is set. Some thousand
+// elements are noted together: the processor cannot guess where events are, and would wait for the body at each of them.
 template <int STEP, class Body, class Note>
 inline void events_in_vectors(int64_t from, int64_t to, Body body, Note note)
 {
-    int64_t i = from;
-    for (; i + 64 <= to; i += 64) {
-        uint64_t found = 0;
-        for (int j = 0; j < 64; j += STEP) found |= body(i + j, All{}) << j;
-        if (found) note(i, found);
+    enum { TOGETHER = 32 };
+    uint64_t found[TOGETHER];
+    for (int64_t i = from; i < to;) {
+        const int64_t first = i;
+        int words = 0;
+        for (; i + 64 <= to && words < TOGETHER - 1; i += 64) {
+            uint64_t word = 0;
+            for (int j = 0; j < 64; j += STEP) word |= body(i + j, All{}) << j;
+            found[words++] = word;
+        }
+        if (i + 64 > to) {
+            uint64_t word = 0;
+            const int64_t last = i;
+            for (; i + STEP <= to; i += STEP) word |= body(i, All{}) << (i - last);
+            if (i < to) word |= body(i, to - i) << (i - last);
+            found[words++] = word, i = to;
+        }
+        for (int n = 0; n < words; n++)
+            if (found[n]) note(first + 64 * n, found[n]);
     }
-    uint64_t found = 0;
-    const int64_t first = i;
-    for (; i + STEP <= to; i += STEP) found |= body(i, All{}) << (i - first);
-    if (i < to) found |= body(i, to - i) << (i - first);
-    if (found) note(first, found);
 }
 
 // The cells that are refractory, in the order of their spikes.

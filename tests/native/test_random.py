@@ -180,6 +180,53 @@ def test_poisson_numbers_of_a_common_mean(native):
             assert abs(np.corrcoef(group.x_, group.y_)[0, 1]) < 0.04 and not np.array_equal(group.x_, group.z_)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_poisson_numbers_in_vectors_are_those_one_by_one(dtype, native):
+    """Rare numbers too, large means, and groups that share the code and have means of their own."""
+
+    def run(rewrites):
+        b2.set_device("native", rewrites=rewrites)
+        means = [0.0, 0.01, 1.6, 2.3, 9.9, 10.0, 25.0, *np.linspace(0.1, 9, 14)]
+        groups = []
+        for number, mean in enumerate(means):
+            group = b2.NeuronGroup(75, "x : 1\nk : integer\nmean : 1 (shared)", name=f"cells_of_{number}")
+            group.mean = mean / 2
+            group.run_regularly("x = x/2 + 0.3*poisson(2*mean)\nk = int(x)", name=f"code_of_{number}")
+            groups.append(group)
+        b2.seed(2)
+        b2.Network(groups).run(6 * ms)
+        assert ("\n       vectors\n" in native.explain()) == (rewrites == "all")
+        return np.array([[group.x[:], group.k[:]] for group in groups])
+
+    b2.prefs.core.default_float_dtype = dtype
+    try:
+        found = run("all")
+        np.testing.assert_array_equal(found, run("-vectors"))
+        np.testing.assert_allclose(found[:, 0].mean(axis=1) / 0.6, [*[0, 0.01, 1.6, 2.3, 9.9, 10, 25],
+                                   *np.linspace(0.1, 9, 14)], atol=0.8)  # fmt: skip
+    finally:
+        b2.prefs.core.default_float_dtype = np.float64
+
+
+def test_numbers_of_resets_belong_to_cells(native):
+    def run(rewrites):
+        b2.set_device("native", rewrites=rewrites)
+        group = b2.NeuronGroup(100, "x : 1\ny : 1", threshold="x > 0.5", reset="y += exp(-x) + rand()", name="cells")
+        group.x = np.random.default_rng(0).random(100)
+        b2.seed(3)
+        b2.Network(group).run(0.3 * ms)
+        return np.array(group.y[:])
+
+    np.testing.assert_allclose(run("all"), run("none"), rtol=1e-15)
+
+
+def test_poisson_numbers_are_drawn_one_by_one_where_there_are_several(native):
+    group = b2.NeuronGroup(20, "x : 1\nmean : 1 (shared)", name="cells")
+    group.run_regularly("x = poisson(3*mean)\nx -= poisson(2*mean)", name="code")
+    b2.Network(group).run(0.1 * ms)
+    assert "vectors not: it draws Poisson numbers twice" in native.explain()
+
+
 def test_streams_belong_to_names_and_seeds(native):
     b2.seed(1)
     values = {}

@@ -7,7 +7,7 @@ different types is done in the wider one. Truth values are masks (all bits set o
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,14 +56,6 @@ def _is_call(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
 
 
-def _factors(node: ast.AST) -> Iterator[ast.AST]:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        yield from _factors(node.left)
-        yield from _factors(node.right)
-    else:
-        yield node
-
-
 class Renderer:
     """Renders the expressions of one block.
 
@@ -84,10 +76,11 @@ class Renderer:
         self.mask = "mask64"
         self.draw = 0  # the number of the next random number's place in the text
         self.before: list[str] = []  # scalar lines that the expressions need
-        self.masked: dict[int, str] = {}  # exponentials that matter only where a mask is set: by the id of the call
         self.fixed: set[str] = set()  # values of the cell of a row, see matrix.py
         self.prepared: list[str] = []  # lines that need no others than those
         self.eights: dict[str, str] = {}  # calls of functions that were prepared for a row: their names
+        self.beside: dict[str, str] = {}  # arrays with the values of all spikes, by the name of a value
+        self.across: dict[str, tuple[str, str]] = {}  # what is called for all spikes: its type and arrays
         self.used: set[str] = set()  # rewrites
         #: Where the value of a name is, for an element ``_k`` of the loop; None: no function can be called with it.
         self.element: Callable[[str], str | None] = lambda _: None
@@ -191,8 +184,6 @@ class Renderer:
     def _BinOp(self, node: ast.BinOp) -> Value:
         if isinstance(node.op, ast.Pow):
             return self._power(node)
-        if isinstance(node.op, ast.Mult):
-            self._note_masked(node)
         left, right = self._number(self._value(node.left)), self._number(self._value(node.right))
         kind = self._wider(left, right)
         if isinstance(node.op, ast.Div):
@@ -204,24 +195,6 @@ class Renderer:
         else:
             raise NotLegal("it uses // or %")
         return Value(f"({self._scalar_or(left, kind)} {operator} {self._scalar_or(right, kind)})", kind, True)
-
-    def _note_masked(self, node: ast.BinOp) -> None:
-        """In a product with ``int(condition)``, ``exp(x)`` and ``exp(x) - 1`` matter only where that is true.
-
-        They have to be finite elsewhere; only the sign of a zero can tell that they were left out.
-        """
-        factors = list(_factors(node))
-        conditions = [factor.args[0] for factor in factors if isinstance(factor, ast.Call) and _is_call(factor, "int")]
-        conditions = [test for test in conditions if isinstance(test, ast.Compare) and self._holds_vector(test)]
-        for factor in factors if conditions and not self.packed else ():
-            parts = [factor]
-            if isinstance(factor, ast.BinOp) and isinstance(factor.op, (ast.Add, ast.Sub)):
-                parts = [factor.left, factor.right]
-            exponentials = [part for part in parts if _is_call(part, "exp")]
-            if len(exponentials) == 1 and not any(
-                isinstance(inner, ast.Name) for part in parts if part not in exponentials for inner in ast.walk(part)
-            ):
-                self.masked[id(exponentials[0])] = self.convert(self._value(conditions[0]), "mask64")
 
     def _power(self, node: ast.BinOp) -> Value:
         base, exponent = self._number(self._value(node.left)), self._number(self._value(node.right))
@@ -281,6 +254,8 @@ class Renderer:
                 raise NotLegal(f"'{name}' draws its numbers step by step")
             kind = "float" if self.generator.prefers_floats() else "double"
             return Value(f"{translated}_vector<{self.vector(kind)}>(*_draws, _idx, {self.draw - 1})", kind, True)
+        if function is DEFAULT_FUNCTIONS["poisson"]:
+            return self._poisson(node)
         if getattr(function, "eight", None):
             return self._eight(node, function)
         if function is not DEFAULT_FUNCTIONS.get(name):
@@ -303,7 +278,7 @@ class Renderer:
             self.used.add("exp")
             value = arguments[0]
             kind = "float" if value.kind == "float" else "double"
-            return Value(self._exp(node, self.convert(value, kind), kind), kind, True)
+            return Value(f"native::exp({self.convert(value, kind)})", kind, True)
         if name == "log" and "exp" in self.rewrites and arguments[0].kind in ("double", "float"):
             self.vector("double")  # float32 goes through float64
             self.used.add("exp")
@@ -312,6 +287,23 @@ class Renderer:
         if name in _LANE_BY_LANE:
             return self._lane_by_lane(name, arguments[0])
         raise NotLegal(f"it uses the function '{name}'")
+
+    def _poisson(self, node: ast.Call) -> Value:
+        """Poisson numbers with the same mean for all elements, see codeobject.py.
+
+        Large means are drawn number by number, with draws that are counted for an element, so there may be one call.
+        """
+        mean = node.args[0]
+        if not isinstance(mean, ast.Constant) and not ast.unparse(mean).startswith("_lio_"):
+            raise NotLegal("the mean of its Poisson numbers is no expression of what all elements share")
+        if any(line.startswith("const _PoissonTable") for line in self.before):
+            raise NotLegal("it draws Poisson numbers twice")
+        self.draw += 1
+        text, place = f"double({self._scalar(mean).text})", self.draw - 1
+        self.before.append(f"const _PoissonTable& _poisson_{place} = _poisson_table({text});")
+        return Value(
+            f"_poisson_vector<{self.vector('int')}>(*_draws, _poisson_{place}, {text}, _idx, {place})", "int", True
+        )
 
     def _eight(self, node: ast.Call, function: Function) -> Value:
         """A function that is prepared once for a row and then called for eight spikes, see matrix.py."""
@@ -328,21 +320,15 @@ class Renderer:
             self.eights[text] = f"_eight_{len(self.eights)}"
             first = ", ".join(values[place].text for place in function.eight)
             self.prepared.append(f"const {name}_eight {self.eights[text]}({first});")
-        rest = [self.convert(value, "int" if function._arg_types[place] == "integer" else "double")
-                for place, value in enumerate(values) if place not in function.eight]  # fmt: skip
+        others = [place for place in range(len(values)) if place not in function.eight]
+        beside = [self.beside.get(values[place].text) for place in others]
+        implementation = str(function.implementations[self.generator.codeobj_class].get_code(None))
+        if f"struct {name}_across" in implementation and all(beside):
+            self.across[self.eights[text]] = (f"{name}_across", ", ".join(map(str, beside)))
+            return Value(f"native::load<{self.vector('double')}>({self.eights[text]}_values + _k)", "double", True)
+        rest = [self.convert(values[place], "int" if function._arg_types[place] == "integer" else "double")
+                for place in others]  # fmt: skip
         return Value(f"{self.eights[text]}({', '.join(rest)})", "double", True)
-
-    def _exp(self, node: ast.Call, argument: str, kind: str) -> str:
-        """Our exp. Clipped values are often the same, and then it remembers the last result."""
-        if kind == "float":
-            return f"native::exp({argument})"
-        if id(node) in self.masked:
-            return f"native::exp_where({argument}, {self.masked[id(node)]})"
-        if self.generator.template_name == "synapses" or not any(_is_call(inner, "clip") for inner in ast.walk(node)):
-            return f"native::exp({argument})"
-        name = f"_exp_{len(self.before)}"
-        self.before.append(f"const native::RememberedExp {name};")
-        return f"{name}({argument})"
 
     def _call_before(self, name: str, node: ast.Call) -> Value:
         """The value of a user's function: computed before the loop, in one over all elements, see vectors.py."""

@@ -52,7 +52,9 @@ class Matrix:
     side_by_side: list[tuple[str, str]] = field(default_factory=list)  # (type, name) of near values, if across
     far_reads: list[str] = field(default_factory=list)
     prepared: list[str] = field(default_factory=list)
+    calls: list[tuple[str, str, str]] = field(default_factory=list)  # of functions for all spikes: name, type, arrays
     spike: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)  # arrays whose next rows the processor is asked for
     far_writes: list[str] = field(default_factory=list)
     change: str = ""  # of a synapse where the function is zero; empty: no rows are left out
     none: str = ""  # whether nothing changes in a row then
@@ -145,6 +147,7 @@ def _rewrite(
                 kind = kind_of(variable.dtype, mask)
                 names[name], vector = Value(name, kind, True), renderer.vector(kind)
                 found.side_by_side.append((c_data_type(variable.dtype), name))
+                renderer.beside[name] = f"_near_{name}"
                 load = "load_mask" if kind == mask else "load"
                 found.spike.append(f"const {vector} {name} = native::{load}<{vector}>(_near_{name} + _k, _lanes);")
             continue
@@ -163,6 +166,10 @@ def _rewrite(
             listed = "_at*_columns, _arrivals.list + _k" if index == "_idx" else "_at, _starts + _k"
             initial = f" = native::gather{what}<{vector}>({array} + {listed}, _lanes)" if name in read else ""
             found.spike.append(f"{vector} {name}{initial};")
+            if index == "_place":  # the lines that come next in the columns
+                found.spike.append(
+                    f"native::ask_for_listed({array} + _at + 64 / sizeof *{array}, _starts + _k, _lanes);"
+                )
             if name in write:
                 stores.append(f"native::scatter{what}({array} + {listed}, {name}, _lanes);")
             continue
@@ -179,6 +186,8 @@ def _rewrite(
         how, place = ("_strided", f"{array} + _synapses, _columns") if strided else (what, f"{array} + _places")
         initial = f" = native::load{how}<{vector}>({place}, _lanes)" if name in read else ""
         found.spike.append(f"{vector} {name}{initial};")
+        if not strided:
+            found.asked.append(array)
         if name in write:
             stores.append(f"native::store{how}({place}, {name}, _lanes);")
     renderer.mask = mask
@@ -192,6 +201,7 @@ def _rewrite(
         found.before.append(f"[[maybe_unused]] const int64_t {name} = {first};")
     found.before += renderer.before
     found.prepared, found.used = renderer.prepared, renderer.used
+    found.calls = [(name, *made) for name, made in renderer.across.items()]
     if UNCHANGED in rewrites and across:
         _leave_out(generator, renderer, statements, found, {name for name in names if indices.get(name) == near})
     return found

@@ -158,6 +158,8 @@ def _loop(
         found.body.append(_statement(renderer, statement, guards, mask))
     if generator.template_name == "reset" and not any("native::exp" in line or "::log" in line for line in found.body):
         raise NotLegal("there are few events, and no functions to be computed for several at once")
+    if generator.template_name == "reset" and renderer.draw:
+        raise NotLegal("random numbers belong to cells, and events are those of any cells")
     found.before += renderer.before
     found.used |= renderer.used
     found.draws, found.calls = renderer.draw, renderer.calls

@@ -59,6 +59,11 @@ for (int64_t _arrival = 0; _arrival < _arrivals.count; _arrival++) {
     _still = _still && ({{ found.product }}) == 0;
     {% endif %}
 }
+{% for name, type, arrays in found.calls %}
+const {{ type }} {{ name }}_across({{ arrays }}, _arrivals.count);
+static thread_local native::Scratch<double> {{ name }}_scratch;
+double* const {{ name }}_values = {{ name }}_scratch.room_for({{ type }}::room(_arrivals.count));
+{% endfor %}
 {{ _part('_row_count') }}
 for (int64_t _at = _part_from; _at < _part_to; _at++) {
     {% for line in found.far_reads + found.prepared %}
@@ -70,6 +75,9 @@ for (int64_t _at = _part_from; _at < _part_to; _at++) {
     {% if found.product %}
     if (_still && {{ found.small }}) continue;
     {% endif %}
+    {% for name, type, arrays in found.calls %}
+    {{ name }}_across.values({{ name }}, {{ name }}_values);
+    {% endfor %}
     native::in_vectors<{{ found.step }}>(_arrivals.count, [&](const int64_t _k, auto _lanes) {
         {% for line in found.spike %}
         {{ line }}
@@ -94,10 +102,21 @@ const auto _row = [&](const int64_t _arrival) {
         {% endfor %}
     };
 };
+int64_t _next = 0;
 const auto _together = [&](auto... _rows) {
+    {% if found.asked %}
+    int64_t _later[sizeof...(_rows)];  // where the rows that come next begin: the processor does not know
+    for (int64_t _k = 0; _k < int64_t(sizeof...(_rows)); _k++) {
+        const int64_t _arrival = _next + int64_t(sizeof...(_rows)) + _k;
+        _later[_k] = _arrivals.list[_arrival < _arrivals.count ? _arrival : _next] * _row_length;
+    }
+    {% endif %}
     native::in_vectors<{{ found.step }}>(_part_from, _part_to, [&](const int64_t _at, auto _lanes) {
         {% for line in found.far_reads %}
         {{ line }}
+        {% endfor %}
+        {% for array in found.asked %}
+        for (const int64_t _begin : _later) __builtin_prefetch({{ array }} + _begin + _at);
         {% endfor %}
         (_rows(_at, _lanes{% for type, name in found.vectors %}, {{ name }}{% endfor %}), ...);
         {% for line in found.far_writes %}
@@ -105,7 +124,6 @@ const auto _together = [&](auto... _rows) {
         {% endfor %}
     });
 };
-int64_t _next = 0;
 for (; _next + 4 <= _arrivals.count; _next += 4) _together(_row(_next), _row(_next + 1), _row(_next + 2), _row(_next + 3));
 for (; _next < _arrivals.count; _next++) _together(_row(_next));
 {% endmacro %}
