@@ -222,7 +222,7 @@ def test_stages(shared):
 
 
 @pytest.mark.parametrize("given", [0, 65, "two", -1, 1.5])
-def test_number_of_threads_is_checked(given):
+def test_number_of_threads_is_checked(given, one_thread):
     with pytest.raises(ValueError, match="from 1 to 64"):
         threads.chosen(given)
 
@@ -235,7 +235,8 @@ def test_environment_wins(monkeypatch):
     assert threads.chosen() == 1
 
 
-def test_bounds():
+def test_bounds(monkeypatch):
+    monkeypatch.setattr(threads, "PIECE", 64)
     assert threads.bounds(1000, 3) == [0, 320, 640, 1000]
     assert threads.bounds(10, 4) == [0, 0, 0, 0, 10]
     assert threads.bounds(0, 2) == [0, 0, 0]
