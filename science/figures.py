@@ -109,14 +109,16 @@ def _histograms(figure: Figure, rows: dict[str, Row], found: dict[str, dict[str,
     ((name, words),) = figure.rows.items()
     row, drawn = rows[name], found[name]["histograms"]
     canvas = style.canvas(760, 220)
-    width = (760 - 66 - 14) / len(drawn)
+    width, gap = (760 - 66) / len(drawn), 20
     edges = np.linspace(row.histogram["low"], row.histogram["high"], row.histogram["bins"] + 1)
     top = max(max(one["counts"]) for one in drawn) * 1.05
     for k, one in enumerate(drawn):
-        ax = style.axes(canvas, 66 + k * width, 50, 760 - 66 - (k + 1) * width + 14, 30)
+        ax = style.axes(canvas, 66 + k * width, 50, 760 - 66 - (k + 1) * width + gap, 30)
         ax.stairs(one["counts"], edges, fill=True, color=style.colour("exc"), alpha=0.75)
         ax.set_ylim(0, top)
         ax.set_xlim(edges[0], edges[-1])
+        ticks = np.linspace(edges[0], edges[-1], 3)
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.set_title(", ".join(str(v) for path, v in one["values"].items() if path != "run.seed"), fontsize=12)
         if k:
             ax.set_yticklabels([])
