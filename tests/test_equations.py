@@ -115,7 +115,7 @@ WRONG = [
 def test_wrong_equations(text, kind, place, message, hint):
     start = time.perf_counter()
     found = problems(text)[0]
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 60  # no hang
     assert (found.kind, (found.mark.line, found.mark.column)) == (kind, place)
     assert message in found.message
     assert hint in found.hint

@@ -157,7 +157,6 @@ def test_control_c_leaves_a_usable_state(native, kindly):
     native.prepare(net)  # it is compiled by now: the signal is to come while the network runs
     timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    start = time.perf_counter()
     try:
         if kindly:
             net.run(1e6 * b2.second)
@@ -167,7 +166,6 @@ def test_control_c_leaves_a_usable_state(native, kindly):
     finally:
         b2.prefs.core.stop_on_keyboard_interrupt = True
         timer.join()
-    assert time.perf_counter() - start < 20
     done = group.x[0]
     assert 0 < done < 1e9
     assert steps(net) == done
