@@ -80,18 +80,24 @@ def _rounds(figure: Figure, rows: dict[str, Row], found: dict[str, dict[str, Any
     """The accuracy of a phase by round; a line for each run."""
     canvas = style.canvas(_WIDTH, _HEIGHT)
     ax = style.axes(canvas, 66, 50, 150, 18)
+    names: list[tuple[float, str, str]] = []
     for (name, words), role in zip(figure.rows.items(), style.SERIES, strict=False):
         row, ink = rows[name], style.colour(role)
         for curve in found[name]["curves"]:
             y = np.array(curve[figure.phase]) * row.scale
             ax.plot(np.arange(1, len(y) + 1), y, color=ink, lw=1.2)
-        _named(ax, words, float(y[-1]), ink)
+        names.append((float(y[-1]), words, ink))
     for words, level in figure.level.items():
         ax.axhline(level, color=style.colour("soft"), lw=1.2, ls=(0, (4, 3)))
-        _named(ax, words, level, style.colour("soft"))
+        names.append((level, words, style.colour("soft")))
     lowest = min(min(curve[figure.phase][3:] or curve[figure.phase]) for kept in found.values()
                  for curve in kept["curves"])  # fmt: skip
     ax.set_ylim(bottom=lowest * 100)
+    low, high = ax.get_ylim()
+    above = high
+    for level, words, ink in sorted(names, reverse=True):  # names of lines that end together stand below each other
+        above = min(level, above - 0.06 * (high - low))
+        _named(ax, words, above, ink)
     ax.set_xlabel(figure.x_label)
     ax.set_ylabel(figure.y_label)
     ax.grid(axis="y", color=style.colour("line"), lw=0.8)
