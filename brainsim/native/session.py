@@ -41,7 +41,7 @@ class Births(InstanceFollower):
     made = itertools.count()
 
     def add(self, value: Any) -> None:
-        value.native_birth = next(self.made)
+        value._native_birth = next(self.made)
         super().add(value)
 
 
@@ -85,7 +85,7 @@ def _streams(steps: list[Step]) -> dict[int, int]:
         if step.codeobject is not None and step.codeobject.draws:
             name = re.sub(r"_\d+(?=_|$)", "", step.obj.name)
             what = "stateupdate" if step.codeobject.template_name == "fused" else step.codeobject.template_name
-            birth = getattr(step.obj, "native_birth", -1)  # of none that was made before this device was imported
+            birth = getattr(step.obj, "_native_birth", -1)  # of none that was made before this device was imported
             named.setdefault((name, what), []).append((birth, place, id(step)))
     found = {}
     for key, members in named.items():
