@@ -66,7 +66,6 @@ class Network(Structure):
         ("task_count", c_int64),
         ("tasks", POINTER(Task)),
         *((name, c_int64) for name in ("next", "remaining", "stop", "endless", "profile", "entries", "threads")),
-        ("least", c_double),
         ("pool", c_void_p),
         ("random", POINTER(Random)),
         ("grow", GROW),

@@ -39,7 +39,8 @@ static void take_part(Network& network, int64_t& number, int64_t last, Part part
     }
 }
 
-// Do the shared task number network.next, and those that may be done along with it, with all threads if that pays.
+// Do the shared task number network.next, and those that may be done along with it, with all threads. Also where that
+// takes longer than it saves: what one thread did for all would take the values of cells out of the others' caches.
 static void do_stage(Network& network)
 {
     const int64_t first = network.next;
@@ -50,7 +51,7 @@ static void do_stage(Network& network)
         if (!network.clocks[task.clock].due) continue;
         work += task.ending >= native::ADVANCE ? task.work * double(task.queue->count[task.queue->offset]) : task.work;
     } while (last < network.task_count && network.tasks[last].joins && !network.profile);
-    const bool alone = network.pool == nullptr || work < network.least;
+    const bool alone = network.pool == nullptr || work == 0;  // no spikes arrive
     const double start = network.profile ? native::now() : 0;
     if (alone) {
         for (; network.next < last; network.next++)

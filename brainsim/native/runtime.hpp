@@ -119,7 +119,6 @@ struct Network {
     int64_t profile;
     int64_t entries;  // how often Python called compiled code
     int64_t threads;
-    double least;  // work, in nanoseconds, that is worth handing out
     void* pool;    // the threads, once they are there
     Random* random;
     void (*grow)(Slot*, int64_t);  // make room in a slot, if possible

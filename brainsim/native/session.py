@@ -124,7 +124,7 @@ class Session:
         self.threads = device.threads if clocks else 1  # what is done once, outside of runs, is done by one
         if self.threads > 1:
             threads.assign(self, self.threads)
-            self.struct.threads, self.struct.least = self.threads, threads.least
+            self.struct.threads = self.threads
             weakref.finalize(self, _end, self.library, self.struct, self._keep)
         self._run = self.library.run
         self._dynamic = {

@@ -17,7 +17,7 @@ A task is shared where
 and where it calls no functions that keep a state. All others are done by the thread that called ``step``.
 
 Tasks that follow one another make a *stage*, in which threads do not wait for each other, if what one of them writes
-is reached by the others only at elements that the same thread owns. A stage is handed out when its work is worth it.
+is reached by the others only at elements that the same thread owns.
 """
 
 from __future__ import annotations
@@ -45,8 +45,6 @@ from brainsim.native.rewrites.expressions import NotLegal
 PIECE = 64
 #: As in threads.hpp.
 MOST = 64
-#: Handing out a stage pays from so much work on, in nanoseconds.
-least = 3000.0
 _RANDOM = [DEFAULT_FUNCTIONS[name] for name in ("rand", "randn", "poisson")]
 
 

@@ -19,7 +19,6 @@ def own_cache(tmp_path_factory):
     patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     patch.setenv("BRAINSIM_NATIVE_FLAGS", "-O1")
     if "BRAINSIM_NATIVE_THREADS" in os.environ:  # then everything is shared that can be
-        patch.setattr(threads, "least", 0.0)
         patch.setattr(threads, "PIECE", 8)
     yield
     patch.undo()
@@ -71,7 +70,6 @@ def on_numpy():
 @pytest.fixture
 def shared(as_asked, one_thread, native, monkeypatch):
     """The device, with everything shared that can be: also what has few cells, and takes no time."""
-    monkeypatch.setattr(threads, "least", 0.0)
     monkeypatch.setattr(threads, "PIECE", 16)  # the most elements that a vector takes
     brian2.seed(1)
     yield native

@@ -84,7 +84,6 @@ def test_counts_change_nothing_but_last_bits(name, native, on_numpy):
 
 @pytest.mark.parametrize("name", ["dense", "sparse", "delays", "subgroup"])
 def test_each_thread_counts_for_its_own_cells(name, native, monkeypatch):
-    monkeypatch.setattr(threads, "least", 0.0)
     monkeypatch.setattr(threads, "PIECE", 8)
     found = []
     for number in (1, 3):

@@ -68,7 +68,7 @@ sys.path.insert(0, {here!r})
 import brainsim.native
 from brainsim.native import threads, unit
 
-threads.least, threads.PIECE = 0.0, 8
+threads.PIECE = 8
 brian2.prefs.codegen.target = "numpy"
 brian2.set_device("native", threads=3)
 if {wrong!r}:  # every thread does the part of the first

@@ -371,7 +371,7 @@ import os, signal, sys, threading, brian2
 sys.path.insert(0, {tests!r})
 import brainsim.native
 from brainsim.native import threads
-threads.least, threads.PIECE = 0.0, 8
+threads.PIECE = 8
 brian2.prefs.codegen.target = "numpy"
 brian2.set_device("native", threads=3)
 from brunel import brunel
