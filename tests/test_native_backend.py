@@ -97,9 +97,6 @@ def test_native_equals_numpy(make):
 
 
 def test_threads_change_nothing(monkeypatch):
-    from brainsim.native import threads
-
-    monkeypatch.setattr(threads, "least", 0.0)
     monkeypatch.delenv("BRAINSIM_NATIVE_THREADS", raising=False)
     plans = [brainsim.plan("cortex_ei", set={"run.duration": "100 ms", "run.threads": count}) for count in (1, 3)]
     assert [plan.threads for plan in plans] == [1, 3]

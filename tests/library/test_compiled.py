@@ -27,6 +27,7 @@ SIZE, DT, LENGTH = 5, 0.1e-3, 20e-3
 #: What of a part is compiled.
 NOT_CODE = ("about", "cite", "extends", "parameters", "neuron", "synapse", "plasticity")
 #: Slots of the networks: kind, and whether chance plays a part after the start.
+LONG = [("neuron", False), ("synapse", False)]
 NETWORKS = [(kind, chance) for kind in ("neuron", "synapse", "plasticity") for chance in (False, True)]
 
 
@@ -175,8 +176,8 @@ def compare(found: list[parts.Part], chance: bool, backend: str, folder: Path) -
 @pytest.mark.compiled
 @pytest.mark.parametrize(
     ("kind", "chance"),
-    # All cells in one network take a minute of compiling.
-    [pytest.param(*one, marks=pytest.mark.slow) if one == ("neuron", False) else one for one in NETWORKS],
+    # All cells, or all synapses, in one network take a minute of compiling.
+    [pytest.param(*one, marks=pytest.mark.slow) if one in LONG else one for one in NETWORKS],
 )
 def test_native_gives_what_numpy_gives(library, kind, chance, tmp_path):
     if backends.available()["native"]:

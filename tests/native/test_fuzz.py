@@ -95,7 +95,7 @@ def run(what):
 
 @pytest.mark.compiled
 @settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     derandomize=True,
