@@ -27,8 +27,8 @@ SIZE, DT, LENGTH = 5, 0.1e-3, 20e-3
 #: What of a part is compiled.
 NOT_CODE = ("about", "cite", "extends", "parameters", "neuron", "synapse", "plasticity")
 #: Slots of the networks: kind, and whether chance plays a part after the start.
-LONG = [("neuron", False), ("synapse", False)]
 NETWORKS = [(kind, chance) for kind in ("neuron", "synapse", "plasticity") for chance in (False, True)]
+LONG = [("neuron", False), ("synapse", False)]
 
 
 def by_chance(data: Any) -> bool:
