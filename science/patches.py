@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import time
 from pathlib import Path
 
@@ -103,7 +102,7 @@ def main() -> None:
         "machine": results.provenance["machine"],
         "day": time.strftime("%Y-%m-%d"),
     }
-    (RESULTS / "vdsp_patches.json").write_text(json.dumps(content, indent=1) + os.linesep)
+    (RESULTS / "vdsp_patches.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

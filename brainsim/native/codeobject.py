@@ -98,7 +98,7 @@ class NativeCodeGenerator(CPPCodeGenerator):
         for block in [*scalar.values(), *vector.values()]:
             draft.written.update(self.variables[name] for name in self.arrays_helper(block)[1])
         keywords["rewritten"] = rewritten(self, scalar, vector, draft)
-        draft.access = threads.access(self, scalar, vector, keywords["rewritten"])
+        draft.access = threads.access(self, scalar, vector)
         if "spike" in scalar_code:
             stores = self.translate_to_write_arrays(self.arrays_helper(vector["spike"])[1])
             vector_code["spike"] = [f"if (part.count <= 1) {line}" if line in stores else line

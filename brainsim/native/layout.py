@@ -54,7 +54,6 @@ class Task(Structure):
         ("seconds", c_double),
         ("stream", c_uint64),
         *((name, c_int64) for name in ("shared", "joins", "ending")),
-        ("work", c_double),
         *((name, c_void_p) for name in ("bounds", "found", "events")),
     ]
 

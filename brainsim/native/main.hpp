@@ -45,13 +45,13 @@ static void do_stage(Network& network)
 {
     const int64_t first = network.next;
     int64_t last = first;
-    double work = 0;
+    bool any = false;  // something to do: not where no spikes arrive
     do {
         const Task& task = network.tasks[last++];
         if (!network.clocks[task.clock].due) continue;
-        work += task.ending >= native::ADVANCE ? task.work * double(task.queue->count[task.queue->offset]) : task.work;
+        any |= task.ending < native::ADVANCE || task.queue->count[task.queue->offset] != 0;
     } while (last < network.task_count && network.tasks[last].joins && !network.profile);
-    const bool alone = network.pool == nullptr || work == 0;  // no spikes arrive
+    const bool alone = network.pool == nullptr || !any;
     const double start = network.profile ? native::now() : 0;
     if (alone) {
         for (; network.next < last; network.next++)

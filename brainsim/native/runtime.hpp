@@ -94,7 +94,6 @@ struct Task {
     int64_t shared;   // whether threads share it
     int64_t joins;    // it may begin when the shared task before it is not yet done
     int64_t ending;
-    double work;      // about the nanoseconds it takes; with a queue, for each run that arrives
     const int64_t* bounds;  // the cells or synapses of thread n are bounds[n] to bounds[n + 1]
     int64_t* found;         // events of thread n, in the list from bounds[n] on: found[8 * n]
     Slot* events;

@@ -88,7 +88,6 @@ class Access:
     own: dict[Variable, Elements] = field(default_factory=dict)  # reached at what a thread owns
     written: set[Variable] = field(default_factory=set)  # some of these
     elsewhere: set[Variable] = field(default_factory=set)  # read anywhere
-    work: float = 0.0  # see layout.Task
     ending: int = layout.NOTHING
 
     def may_join(self, other: Access) -> bool:
@@ -122,17 +121,15 @@ def bounds_of_targets(pathway: Any) -> list[int]:
     return bounds(targets_of(pathway).stop, get_device().threads)
 
 
-def access(
-    generator: Any, scalar: dict[str, Any], vector: dict[str, Any], rewritten: dict[str, Any]
-) -> Access | NotLegal:
+def access(generator: Any, scalar: dict[str, Any], vector: dict[str, Any]) -> Access | NotLegal:
     """What a code object reaches, or why threads cannot share it."""
     try:
-        return _access(generator, scalar, vector, rewritten)
+        return _access(generator, scalar, vector)
     except NotLegal as reason:
         return reason
 
 
-def _access(generator: Any, scalar: dict[str, Any], vector: dict[str, Any], rewritten: dict[str, Any]) -> Access:
+def _access(generator: Any, scalar: dict[str, Any], vector: dict[str, Any]) -> Access:
     template = generator.template_name
     if template not in ("stateupdate", "threshold", "synapses"):
         raise NotLegal("it takes little time")
@@ -142,7 +139,7 @@ def _access(generator: Any, scalar: dict[str, Any], vector: dict[str, Any], rewr
         if isinstance(generator.variables.get(statement.var), ArrayVariable):
             raise NotLegal(f"it writes '{statement.var}', which all elements share")
     if template == "synapses":
-        return _delivery(generator, vector, rewritten)
+        return _delivery(generator, vector)
     (block,) = vector.values()
     found = Access(cells_of(generator.owner))
     if "N" in generator.variables:  # what a rewrite has made goes through elements of its own
@@ -150,11 +147,6 @@ def _access(generator: Any, scalar: dict[str, Any], vector: dict[str, Any], rewr
         if size != found.elements.stop - found.elements.start:
             found.elements = Elements(f"{generator.owner.name} {size}", 0, size)
     _note(found, generator, block, {"_idx": found.elements, "_sub_idx": found.elements})
-    size = found.elements.stop - found.elements.start
-    found.work = size * (0.02 if "vectors" in rewritten else 0.5) * (len(found.own) + len(block))
-    if "vectors" in rewritten:
-        text = " ".join(rewritten["vectors"].body)
-        found.work += size * (text.count("native::exp") + 5.0 * text.count("native::each") + 1.0 * text.count("_draws"))
     if template == "threshold":
         found.ending = layout.GATHER
         for name in ("not_refractory", "lastspike"):
@@ -164,7 +156,7 @@ def _access(generator: Any, scalar: dict[str, Any], vector: dict[str, Any], rewr
     return found
 
 
-def _delivery(generator: Any, vector: dict[str, Any], rewritten: dict[str, Any]) -> Access:
+def _delivery(generator: Any, vector: dict[str, Any]) -> Access:
     reader = generator.reader
     queue, pathway = reader.queue, reader.pathway
     if not reader.used:
@@ -186,9 +178,6 @@ def _delivery(generator: Any, vector: dict[str, Any], rewritten: dict[str, Any])
             raise NotLegal("its synapses reach what is written once for a spike")
         found.written |= kept
         found.elsewhere |= kept
-    runs = max(1, len(queue._structure.begin) - 1)
-    cost = 0.15 if "matrix" in rewritten or queue.struct.bitmap else 0.3 if rewritten["delivery"].rows else 1.0
-    found.work = cost * len(queue._other) / runs
     return found
 
 
@@ -239,7 +228,7 @@ def assign(session: Any, threads: int) -> None:
         limits = (ctypes.c_int64 * len(edges))(*edges)
         found = (ctypes.c_int64 * (8 * threads))()
         task.shared, task.joins = 1, int(bool(stage) and all(its.may_join(other) for other in stage))
-        task.work, task.ending = its.work, its.ending
+        task.ending = its.ending
         task.bounds, task.found = ctypes.addressof(limits), ctypes.addressof(found)
         if its.ending == layout.GATHER:
             events = session.device.shared_array(step.codeobject.event_variable)
@@ -255,6 +244,5 @@ def told(task: layout.Task, step: Any) -> str:
         return "threads not: Python does it"
     if not task.shared:
         return f"threads not: {step.codeobject.access}"
-    per = " for each spike that arrives" if task.ending >= layout.ADVANCE else ""
     joined = ", along with what is before it" if task.joins else ""
-    return f"threads, each of the {step.codeobject.access.elements.of} it owns ({task.work / 1000:.3g} us{per}){joined}"
+    return f"threads, each of the {step.codeobject.access.elements.of} it owns{joined}"

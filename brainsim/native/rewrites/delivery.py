@@ -237,7 +237,8 @@ def rewrite(
         if BITMAPS in rewrites:
             notes[BITMAPS] = None if reader.queue.set_bitmaps() else "a spike reaches few of the cells at a time"
         if CARRIED in rewrites:
-            notes[CARRIED] = None if notes[BITMAPS] and reader.queue.set_carried() else "spikes reach them in few parts"
+            few = "threads share it" if reader.queue.shared else "spikes reach them in few parts"
+            notes[CARRIED] = None if notes[BITMAPS] and reader.queue.set_carried() else few
         return found, notes
     except NotLegal as reason:
         notes[COUNTS] = str(reason)
