@@ -157,6 +157,9 @@ def test_best_and_chosen_round():
     found = rounds.summary(prepare(DIGITS).plan, curve)
     assert (found["best"]["round"], found["best"]["accuracy_ties_wrong"]) == (2, 0.7)
     assert (found["chosen"]["round"], found["chosen"]["accuracy_ties_wrong"]) == (1, 0.4)  # the first of equals
+    assert "last 10" not in found
+    found = rounds.summary(prepare(DIGITS).plan, curve[:1] + 5 * curve[1:])  # the last ten are five of each
+    assert found["last 10"]["accuracy_ties_wrong"] == pytest.approx((0.4 + 0.7) / 2)
 
 
 def test_values_may_depend_on_the_round():

@@ -165,7 +165,7 @@ def summary(plan: Plan, curve: list[dict[str, Any]]) -> dict[str, Any]:
     ``rounds``: phase -> number -> its value in each round. ``best`` and ``chosen`` hold a round, from 0, and what the
     last test phase got in it. ``best`` is the round in which that is largest, a choice made on the test itself;
     ``chosen`` the one in which the last phase on the split ``validation`` was best, if there is one. The first of
-    equals counts.
+    equals counts. ``last 10`` has the means of the last ten rounds, where the luck of a choice is no part of it.
     """
     names = [phase.name for phase in plan.phases if curve and phase.name in curve[0]]
     found: dict[str, Any] = {"rounds": {n: {key: [one[n][key] for one in curve] for key in KEPT} for n in names}}
@@ -179,4 +179,6 @@ def summary(plan: Plan, curve: list[dict[str, Any]]) -> dict[str, Any]:
         if phase:
             number = int(np.argmax(rounds[phase[0]][figure]))
             found[name] = {"round": number} | {key: rounds[judged[0]][key][number] for key in KEPT}
+    if len(curve) >= 10:
+        found["last 10"] = {key: float(np.mean(rounds[judged[0]][key][-10:])) for key in KEPT}
     return found

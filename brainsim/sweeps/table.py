@@ -28,10 +28,11 @@ def measures(folder: Path, summary: Mapping[str, Any], further: Sequence[str] = 
     found: Row = {}
     readout = summary.get("readout") or {}
     found |= {name: readout[name] for name in _READOUT if readout.get(name) is not None}
-    for name in ("best", "chosen"):
+    for name in ("best", "chosen", "last 10"):
         if isinstance(one := readout.get(name), dict):
             found |= {f"{key}[{name}]": one[key] for key in _READOUT if one.get(key) is not None}
-            found[f"round[{name}]"] = one["round"] + 1
+            if "round" in one:
+                found[f"round[{name}]"] = one["round"] + 1
     if isinstance(done := summary.get("rounds"), dict):
         found["rounds"] = done["done"]
     for path, one in (summary.get("populations") or {}).items():
