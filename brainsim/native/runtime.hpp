@@ -37,7 +37,7 @@ struct Carried {
 };
 
 // Spikes on their way: a ring of lists, one per time step to come. What is listed are runs: the synapses of one source
-// that have one delay, which follow one another. (A single synapse at place p is listed as ~p, see queues.py.)
+// that have one delay, which follow one another. (A single synapse at place p is listed as ~p, see structure.py.)
 struct Queue {
     int64_t length, offset, first, last;  // sources are numbered first <= source < last
     int32_t** list;

@@ -1,4 +1,4 @@
-"""delivery: the loop over arriving spikes goes run by run, see queues.py, with what is the same in a run read once.
+"""delivery: the loop over arriving spikes goes run by run, see structure.py, with what is the same in a run read once.
 
 Four rewrites, all with the same results as the plain loop, bit for bit:
 
@@ -26,10 +26,10 @@ from brian2.core.variables import ArrayVariable
 from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers, stripped_deindented_lines
 
-from brainsim.native.queues import AHEAD
 from brainsim.native.rewrites import counts, vectors
 from brainsim.native.rewrites.counts import BITMAPS, CARRIED, COUNTS
 from brainsim.native.rewrites.expressions import NotLegal
+from brainsim.native.structure import AHEAD
 
 TARGETS, GUARDS, ROWS, BLOCKS = "targets", "guards", "rows", "blocks"
 

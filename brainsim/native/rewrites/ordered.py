@@ -1,7 +1,7 @@
 """ordered: values of synapses that are only read when spikes arrive lie in the order in which they are read.
 
 Where synapses are numbered otherwise than by source and delay, their values lie scattered, and fetching them is most of
-what delivering a spike costs. A copy in the order of places (see queues.py) is read instead.
+what delivering a spike costs. A copy in the order of places (see structure.py) is read instead.
 
 Legal where no compiled code but monitors uses the variable otherwise. When Python has read or written the variable, the
 copy is made again; when a view of its memory was handed out (``device.array``), before every call of ``step``.
