@@ -23,7 +23,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(autouse=True)
 def frozen_objects() -> None:
-    """Brian2 collects garbage before each run: half the time of the tests if it looks at all that is imported and cached."""
+    """Brian2 collects garbage before each run: half the time of the tests, if it looks at all that was imported."""
     gc.collect()
     gc.freeze()
 
