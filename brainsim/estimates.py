@@ -11,17 +11,19 @@ from typing import Any
 
 from brainsim import backends
 from brainsim.backends import cost
+from brainsim.circuit.wiring import split_slice
 from brainsim.compose.plan import Plan
+from brainsim.record.recorder import SEGMENT
 from brainsim.runs import points
 from brainsim.runs.execute import run
-from brainsim.runs.prepare import find, prepare
+from brainsim.runs.prepare import Prepared, find, prepare
 
 #: Memory a process takes with Brian2 in it and no network, bytes: measured 140 to 190 MB.
 _PROCESS = 1.7e8
 #: Bytes on disk: of a spike (time and cell), of a learning synapse (ends, weights before and after), of a shown sample.
 _SPIKE, _EDGE, _SAMPLE = 16.0, 32.0, 300.0
-#: Wall seconds that a probe should take.
-_PROBE = 2.0
+#: Wall seconds that a probe should take, and into how many pieces it is cut at most.
+_PROBE, _PIECES = 2.0, 4
 #: Samples of each phase that a probe shows, at least.
 _FEWEST = 5
 
@@ -70,8 +72,9 @@ def estimate(
     over
         Values of a sweep, as for :func:`brainsim.sweep`.
     probe
-        Run a short piece, some seconds of wall time, and extrapolate. Without it nothing is run: the time is predicted
-        from sizes, at an assumed rate of 10 spikes per cell and second, and can be wrong by a factor of five.
+        Run short pieces, some seconds of wall time, and extrapolate time and spikes. Without it nothing is run: both
+        are predicted from sizes, at an assumed rate of 10 spikes per cell and second, and can be wrong by a factor of
+        ten. What learning changes later (rates, samples that are shown again) no piece tells.
 
     Raises ``FileError`` or ``FitError`` for what is wrong in the model, and what :func:`brainsim.run` raises if the
     piece cannot be run.
@@ -80,16 +83,18 @@ def estimate(
     declared = points.declared(tree, shelf)
     listed = points.points(declared, over or {}) if declared is not None or over else []
     values = {**(set or {}), **(listed[0] if listed else {})}
-    plan = prepare(experiment, values, library=library).plan
+    prepared = prepare(experiment, values, library=library)
+    plan, once = prepared.plan, _kept_once(prepared)
     backend, reason = backends.choose(plan) if plan.backend == "auto" else (plan.backend, "asked for")
     trials = plan.rounds * sum(phase.passes * phase.count for phase in plan.phases if phase.data)
     needs = cost.needs(plan)
     synapses = sum(cost.synapses(connection) for connection in plan.connections)
     learning = sum(cost.synapses(one) for one in plan.connections if one.saved)
     seconds = steps_time(plan)
-    ran, probed = cost.run_seconds(plan, backend), 0.0
+    ran, spikes, probed = cost.run_seconds(plan, backend), _spikes(plan, once), 0.0
     if probe:
-        ran, probed = _measure(experiment, values, library, plan, backend, seconds)
+        ran, spikes, probed = _Probe(experiment, values, library, plan, once, backend).measure(seconds)
+    held = _SPIKE * spikes if backend == "cpp_standalone" else min(_SPIKE * spikes, SEGMENT)
     return Estimate(
         name=plan.name,
         model_time=seconds,
@@ -98,8 +103,8 @@ def estimate(
         trials=trials,
         cells=sum(group.size for group in plan.groups if plan.trial is None or group.name != plan.trial.clock),
         synapses=synapses,
-        memory=_PROCESS + sum(need.memory for need in needs) + _SPIKE * _spikes(plan),
-        disk=sum(need.disk for need in needs) + _SPIKE * _spikes(plan) + _EDGE * learning + _SAMPLE * _samples(plan),
+        memory=_PROCESS + sum(need.memory for need in needs) + held + _table_bytes(plan),
+        disk=sum(need.disk for need in needs) + _SPIKE * spikes + _EDGE * learning + _SAMPLE * _samples(plan),
         backend=backend,
         reason=reason,
         objects=0 if backend == "numpy" else cost.code_objects(plan),
@@ -116,43 +121,101 @@ def steps_time(plan: Plan) -> float:
     return cost.steps(plan) * plan.dt
 
 
-def _spikes(plan: Plan) -> float:
+def _kept_once(prepared: Prepared) -> str:
+    """Population whose spikes are kept for the last of several rounds alone: the readout's, if nobody asked for it."""
+    plan = prepared.plan
+    asked = (prepared.circuit.resolved.get("record") or {}).get("spikes") or ()
+    names = [split_slice(str(text))[0] for text in asked]
+    return plan.readout.path if plan.readout is not None and plan.rounds > 1 and plan.readout.path not in names else ""
+
+
+def _spikes(plan: Plan, once: str) -> float:
     """Spikes that would be recorded, at the assumed rate."""
     sizes = {group.name: group.size for group in plan.groups}
-    cells = sum((sizes[w.target] if w.stop is None else w.stop) - w.start for w in plan.watches if w.kind == "spikes")
+    cells = sum(
+        ((sizes[w.target] if w.stop is None else w.stop) - w.start) / (plan.rounds if w.path == once else 1)
+        for w in plan.watches if w.kind == "spikes"
+    )  # fmt: skip
     return cells * cost.RATE * steps_time(plan)
+
+
+def _table_bytes(plan: Plan) -> float:
+    """Bytes of the samples in memory: a number of eight for each cell that is shown one."""
+    sizes = {group.name: group.size for group in plan.groups}
+    return 8.0 * _samples(plan) * sum(sizes[name] for name, _, _ in plan.trial.inputs) if plan.trial else 0.0
 
 
 def _samples(plan: Plan) -> int:
     return sum(plan.data.splits.values()) if plan.data else 0
 
 
-def _measure(
-    experiment: Any, values: Mapping[str, Any], library: Sequence[Any], plan: Plan, backend: str, seconds: float
-) -> tuple[float, float]:
-    """(wall seconds of the whole run, model seconds that were run to know it)."""
-    short: dict[str, Any]
-    share = min(1.0, _PROBE / max(cost.run_seconds(plan, backend), 1e-9))
-    if plan.trial is not None:
-        shown = {phase.data for phase in plan.phases if phase.data}
-        count = {phase.data: phase.count for phase in plan.phases if phase.data}
-        few = {f"data.{name}": min(count[name], max(_FEWEST, round(share * count[name]))) for name in shown}
-        short = {
-            "run.rounds": 1,
-            **few,
-            **{f"phases.{p.name}.passes": 1 for p in plan.phases if p.data and p.passes > 1},
-        }
-    else:
-        short = {
-            "run.rounds": 1,
-            "run.duration": f"{max(plan.dt * 20, round(share * seconds / plan.dt) * plan.dt)!r} s",
-        }
-    with tempfile.TemporaryDirectory() as folder:
-        results = run(
-            experiment, set={**values, **short, "run.backend": backend}, out=Path(folder) / "probe", library=library
-        )
-        summary = results.summary
-        if summary["status"] != "complete":
-            raise KeyboardInterrupt
-        took, done = summary["times"]["run_s"], summary["model_time_s"]
-    return took * seconds / done, done
+@dataclass(frozen=True)
+class _Piece:
+    """A part of the run that was tried."""
+
+    model: float  # model seconds
+    wall: float  # seconds
+    spikes: float  # that the whole run would keep of these
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """Runs pieces of an experiment."""
+
+    experiment: str | os.PathLike[str]
+    values: Mapping[str, Any]
+    library: Sequence[str | os.PathLike[str]]
+    plan: Plan
+    once: str  # see _kept_once
+    backend: str
+
+    def measure(self, whole: float) -> tuple[float, float, float]:
+        """(wall seconds of the whole run, spikes it would keep, model seconds that were run to know it).
+
+        From the difference of two pieces, as each takes some time to begin. ``whole`` is in model seconds.
+        """
+        share = _PROBE / max(cost.run_seconds(self.plan, self.backend), 1e-9)
+        pieces: list[_Piece] = []
+        while len(pieces) < _PIECES:
+            pieces.append(self.run(min(1.0, share if pieces else share / 10)))
+            first, last = pieces[0], pieces[-1]
+            if last.model >= 0.99 * whole:
+                return last.wall, last.spikes, last.model
+            if len(pieces) == 1:
+                share = max(share, 3.0 * last.model / whole)
+                continue
+            more = max(last.wall - first.wall, 0.02 * last.wall)
+            if more > _PROBE / 2 or last.model <= pieces[-2].model:  # it is long enough, or there is no longer one
+                break
+            share = last.model / whole * min(30.0, _PROBE / more)
+        if last.model <= first.model:
+            return last.wall * whole / last.model, last.spikes * whole / last.model, last.model
+        pace = max(last.wall - first.wall, 0.02 * last.wall) / (last.model - first.model)
+        return first.wall + pace * (whole - first.model), last.spikes * whole / last.model, last.model
+
+    def run(self, share: float) -> _Piece:
+        """Run a share of each phase, in a folder that goes."""
+        plan, short = self.plan, {"run.rounds": 1, "run.backend": self.backend}
+        if plan.trial is not None:
+            shown = [phase for phase in plan.phases if phase.data]
+            few: dict[str, int] = {}
+            for phase in shown:
+                wanted = share * plan.rounds * phase.passes * phase.count
+                few[phase.data] = max(few.get(phase.data, 0), min(phase.count, max(_FEWEST, round(wanted))))
+            for phase in shown:
+                passes = round(share * plan.rounds * phase.passes * phase.count / few[phase.data])
+                if phase.passes > 1:
+                    short[f"phases.{phase.name}.passes"] = max(1, min(phase.passes, passes))
+            short |= {f"data.{name}": count for name, count in few.items()}
+        else:
+            short["run.duration"] = f"{max(20, round(share * cost.steps(plan))) * plan.dt!r} s"
+        with tempfile.TemporaryDirectory() as folder:
+            results = run(
+                self.experiment, set={**self.values, **short}, out=Path(folder) / "probe", library=self.library
+            )
+            summary = results.summary
+            if summary["status"] != "complete":
+                raise KeyboardInterrupt
+            counts = {path: one.get("spikes") or 0 for path, one in summary["populations"].items()}
+            spikes = sum(count / (plan.rounds if path == self.once else 1) for path, count in counts.items())
+            return _Piece(summary["model_time_s"], summary["times"]["run_s"], spikes)

@@ -68,6 +68,29 @@ def test_a_probe_runs_a_piece_and_nothing_stays(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_probe_leaves_out_the_time_to_begin(monkeypatch):
+    """A run that takes a second to begin and then 0.1 s for a second of the model, with 50 spikes in it."""
+    from brainsim import estimates
+
+    def piece(self, share):
+        model = max(0.02, share * 2000.0)
+        return estimates._Piece(model, 1.0 + 0.1 * model, 50.0 * model)
+
+    monkeypatch.setattr(estimates._Probe, "run", piece)
+    found = brainsim.estimate(TEXT, set={"run.duration": "2000 s"}, probe=True)
+    assert found.run_time == pytest.approx(201.0, rel=1e-6)
+    assert 2000 * 50 * 16 < found.disk < 2000 * 50 * 16 + 1e6
+    assert found.probe < 100
+
+
+def test_only_the_last_round_keeps_the_spikes_of_the_readout():
+    """In digits_desire they are recorded, in gerlinghoff_2022 nobody asks for them."""
+    for name, grows in (("digits_desire", True), ("gerlinghoff_2022", False)):
+        once, often = (brainsim.estimate(name, set={"run.rounds": rounds}) for rounds in (1, 50))
+        assert often.steps == 50 * once.steps
+        assert (often.disk > 1.5 * once.disk) == grows
+
+
 def test_a_probe_shows_some_samples_of_each_phase():
     few = {"data.train": 400, "data.label": 300, "data.test": 200, "n_cells": 10, "run.backend": "numpy"}
     found = brainsim.estimate("digits_vdsp", set=few, probe=True)

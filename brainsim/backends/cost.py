@@ -1,11 +1,13 @@
-"""What a plan would cost on numpy, from its sizes and steps alone.
+"""What a plan would cost, from its sizes and steps alone.
 
-The numbers were measured on one core of an ordinary desktop. They need to be right within a factor of two. What is
-compiled already does not count: the choice must be the same at the second start as at the first.
+The numbers were measured on one core of an ordinary desktop. Those of numpy, by which a backend is chosen, need to be
+right within a factor of two. What is compiled already does not count: the choice must be the same at the second start
+as at the first.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from brainsim.compose.plan import Connection, Group, Plan
@@ -18,10 +20,14 @@ class Speed:
     object: float  # for one code object in one step, whatever its size
     element: float  # for one statement on one cell or synapse
     event: float  # for one statement on one synapse that an event reaches
+    dense: float  # the same where all cells are connected to all
+    random: float  # for a random number
 
 
-NUMPY = Speed(object=7e-6, element=6e-9, event=25e-9)
-COMPILED = Speed(object=5e-8, element=1.5e-9, event=3e-9)
+NUMPY = Speed(object=7e-6, element=6e-9, event=25e-9, dense=25e-9, random=1e-8)
+STANDALONE = Speed(object=5e-8, element=1.5e-9, event=3e-9, dense=3e-9, random=1e-8)
+NATIVE = Speed(object=5e-8, element=3e-10, event=1e-9, dense=1e-10, random=3e-9)
+_RANDOM = re.compile(r"\b(?:rand|randn|poisson|binomial|xi\w*)\b")
 RATE = 10.0  # assumed events of a cell per second
 SPEEDUP = 10.0  # of compiled code over numpy, at least
 BUILD = 9e-8  # for drawing and storing one synapse
@@ -44,7 +50,7 @@ def numpy_seconds(plan: Plan) -> float:
 
 def run_seconds(plan: Plan, backend: str) -> float:
     """Seconds on any backend, without building."""
-    return seconds(plan, NUMPY if backend in ("numpy", "cython") else COMPILED)
+    return seconds(plan, {"native": NATIVE, "cpp_standalone": STANDALONE}.get(backend, NUMPY))
 
 
 def first_time_seconds(plan: Plan, backend: str) -> float:
@@ -181,6 +187,11 @@ def _statements(code: str) -> int:
     return max(1, len([line for line in code.replace(";", "\n").splitlines() if line.strip()]))
 
 
+def _numbers(code: str) -> int:
+    """Random numbers that one cell or synapse draws in a step."""
+    return len(_RANDOM.findall(code))
+
+
 def _group(group: Group, dt: float, speed: Speed) -> float:
     equations = [line.text for line in group.equations]
     differential = sum("/dt" in text.split("=")[0] for text in equations)
@@ -189,15 +200,18 @@ def _group(group: Group, dt: float, speed: Speed) -> float:
         seconds += speed.object * (1 + 0.3 * differential) + speed.element * group.size * 4 * differential
     for condition in (group.threshold, group.reset, *(event.condition for event in group.events)):
         seconds += (speed.object + speed.element * group.size) if condition else 0.0
+    seconds += speed.random * group.size * _numbers(" ".join([*equations, group.threshold or ""]))
     return seconds + _regular(group.regular, group.size, dt, speed)
 
 
 def _connection(connection: Connection, dt: float, speed: Speed) -> float:
     count = synapses(connection)
     seconds = _regular(connection.regular, count, dt, speed)
+    event = speed.dense if connection.wiring.rule == "all" else speed.event
     seconds += _continuous(connection) * (speed.object + 4 * speed.element * count)
+    seconds += speed.random * count * _numbers(" ".join(line.text for line in connection.equations))
     for pathway in connection.pathways:
-        seconds += 1.5 * speed.object + speed.event * count * RATE * dt * _statements(pathway.code)
+        seconds += 1.5 * speed.object + event * count * RATE * dt * _statements(pathway.code)
     return seconds
 
 

@@ -14,6 +14,9 @@ from brainsim.record.disk import failed, new_hdf5
 
 Ids = np.ndarray | Sequence[int]
 
+#: Bytes that gather in memory before a segment is written.
+SEGMENT = 64 * 2**20
+
 
 class Recorder:
     """The one object backends hand their results to.
@@ -34,7 +37,7 @@ class Recorder:
     def __init__(
         self,
         folder: Path | str,
-        limit: int = 64 * 2**20,
+        limit: int = SEGMENT,
         begun: tuple[Sequence[segments.Segment], Mapping[str, int]] = ((), {}),
     ):
         self.folder = Path(folder)
