@@ -174,15 +174,15 @@ class _Probe:
 
         From the difference of two pieces, as each takes some time to begin. ``whole`` is in model seconds.
         """
-        share = _PROBE / max(cost.run_seconds(self.plan, self.backend), 1e-9)
+        share = 0.1 * _PROBE / max(cost.run_seconds(self.plan, self.backend), 1e-9)
         pieces: list[_Piece] = []
         while len(pieces) < _PIECES:
-            pieces.append(self.run(min(1.0, share if pieces else share / 10)))
+            pieces.append(self.run(min(1.0, share)))
             first, last = pieces[0], pieces[-1]
             if last.model >= 0.99 * whole:
                 return last.wall, last.spikes, last.model
             if len(pieces) == 1:
-                share = max(share, 3.0 * last.model / whole)
+                share = last.model / whole * max(3.0, min(10.0, 2 * _PROBE / last.wall))
                 continue
             more = max(last.wall - first.wall, 0.02 * last.wall)
             if more > _PROBE / 2 or last.model <= pieces[-2].model:  # it is long enough, or there is no longer one
