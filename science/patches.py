@@ -29,11 +29,17 @@ SEEDS = (1, 2, 3)
 #: Accuracy in %, ties wrong, after 10,000 images, on 5,000 others of the training set, seed 1.
 CHOSEN_FROM = {
     "whole image, 400 cells": {"gain 3": 77.3, "gain 4": 80.0, "gain 5": 79.9, "gain 6": 80.8, "gain 7": 81.7},
+    "whole image, 400 cells, n_inc 0.02": {
+        "gain 4, eta 0.0045": 84.0,
+        "gain 4, eta 0.008": 87.5,
+        "gain 5, eta 0.008": 84.8,
+    },
     "side 14": {"gain 10": 73.7, "gain 16": 74.6},
     "side 18": {"gain 4": 78.9, "gain 5": 83.7, "gain 6": 84.2, "gain 7": 83.9, "gain 10": 80.0, "gain 14": 80.5},
     "side 18, gain 10": {"n_inc 0.03": 78.9, "eta 0.004": 78.3},
     "side 20": {"gain 5": 86.7, "gain 6": 87.0, "gain 9": 81.7},
     "side 20, gain 7": {"n_inc 0.02": 83.0},
+    "side 20, n_inc 0.02": {"gain 5, eta 0.004": 86.9, "gain 6, eta 0.004": 85.7, "gain 6, eta 0.008": 85.7},
     "side 22": {"gain 5": 85.8, "gain 6": 83.4},
     "side 24": {"gain 5.5": 83.7},
 }
