@@ -105,6 +105,11 @@ def test_without_a_compiler(monkeypatch):
         assert "\n" not in caught.value.problems[0].message and caught.value.problems[0].hint
 
 
+def test_a_network_without_cells_is_not_compiled():
+    with pytest.raises(SetupError, match="there are no cells"):
+        simulate(Plan("none", "", 1, 1e-4, (), (), (), (Phase("run", 0.01),)), "cpp_standalone")
+
+
 def test_choosing_does_not_import_brian2():
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from handmade import balanced; from brainsim import backends\n"

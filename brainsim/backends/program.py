@@ -49,6 +49,8 @@ def refuses(plan: Plan) -> str:
         return "cpp_standalone shows no sample again (trial.repeat_while): how long it runs is fixed when it starts"
     if plan.rounds > 1:
         return "cpp_standalone goes through its phases once (run.rounds): nothing is read out before it ends"
+    if not plan.groups:
+        return "cpp_standalone has nothing to compile: there are no cells"
     return ""
 
 
