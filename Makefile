@@ -77,6 +77,7 @@ test-python3.%:
 # Full data sets are looked for where BRAINSIM_DATA says. ROWS="vdsp_100 ..." runs some of science/rows.yaml.
 science: $(VENV)/.installed-test
 	$(BIN)/python -m science $(ROWS)
+	$(if $(ROWS),,$(BIN)/python -m science.learning && $(BIN)/python -m science.patches)
 
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m brainsim.portrait.library docs/library
