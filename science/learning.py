@@ -75,7 +75,8 @@ MEASURES: dict[str, Callable[[brainsim.Results], dict[str, Any]]] = {
 
 def main() -> None:
     """Write what is found in the folders of sweeps that are given."""
-    folders = [Path(text) for text in sys.argv[1:]] or [file.parent for file in sorted(Path("runs", "science").glob("*/sweep.json"))]
+    sweeps = sorted(file.parent for file in Path("runs", "science").glob("*/sweep.json"))
+    folders = [Path(text) for text in sys.argv[1:]] or sweeps
     kept: dict[str, list[dict[str, Any]]] = {}
     for folder in folders:
         sweep = brainsim.Sweep(folder)
